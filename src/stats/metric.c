@@ -1,0 +1,36 @@
+#include "stats/metric.h"
+
+const char *const metric_type_names[] = {"counter", "gauge", "rate", "trend"};
+
+const struct metric engine_metrics[M_ENGINE_COUNT + 1] = {
+    [M_OP_DURATION] = {"op_duration", METRIC_TREND, UNIT_TIME,
+                       "from when an operation was due to its last byte; time-outs at their age"},
+    [M_OP_FAILED] = {"op_failed", METRIC_RATE, UNIT_RATIO,
+                     "share of the operations sent that failed for a cause beyond this machine"},
+    [M_OP_OK] = {"op_ok", METRIC_RATE, UNIT_RATIO, "share of the operations sent that succeeded",
+                 .better_high = true},
+    [M_ITERATIONS] = {"iterations", METRIC_COUNTER, UNIT_NONE, "operations that ended",
+                      .better_high = true},
+    [M_DROPPED_ITERATIONS] = {"dropped_iterations", METRIC_COUNTER, UNIT_NONE,
+                              "operations that were due and never begun"},
+    [M_UNFINISHED] = {"unfinished", METRIC_COUNTER, UNIT_NONE,
+                      "operations still running when the grace was over"},
+    [M_CLIENT_ERRORS] = {"client_errors", METRIC_COUNTER, UNIT_NONE,
+                         "operations that failed for a cause on this machine"},
+    [M_SCHEDULE_LAG] = {"schedule_lag", METRIC_TREND, UNIT_TIME,
+                        "from when an operation was due to when it was begun"},
+    [M_ACHIEVED_RATE] = {"achieved_rate", METRIC_GAUGE, UNIT_RATIO,
+                         "operations begun over operations planned, second by second",
+                         .better_high = true},
+    [M_VUS] = {"vus", METRIC_GAUGE, UNIT_NONE, "virtual users, agents or connections active",
+               .better_high = true},
+    [M_DATA_SENT] = {"data_sent", METRIC_COUNTER, UNIT_BYTES, "bytes sent"},
+    [M_DATA_RECEIVED] = {"data_received", METRIC_COUNTER, UNIT_BYTES, "bytes received"},
+    [M_CHECKS] = {"checks", METRIC_RATE, UNIT_RATIO, "share of the expectations that were met",
+                  .better_high = true},
+    [M_MISSED_BEATS] = {"missed_beats", METRIC_COUNTER, UNIT_NONE,
+                        "beats of agents that went unanswered for one interval"},
+    [M_HELD_RATIO] = {"held_ratio", METRIC_GAUGE, UNIT_RATIO,
+                      "connection-seconds held over connection-seconds asked for",
+                      .better_high = true},
+};
