@@ -1,0 +1,352 @@
+/*
+ * conn.c - sockets and TLS for the load path.
+ *
+ * System calls are what a request costs, so there is nothing here but them: no buffers, no change
+ * of interest, no second read to find out that the first one got everything.  That a peer has
+ * closed is known from EPOLLRDHUP (EV_CLOSED), because a short read must not be followed by
+ * another.
+ */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/tls.h"
+
+static enum conn_fault fault_of(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return CONN_REFUSED;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN:
+        return CONN_UNREACHABLE;
+    case ETIMEDOUT:
+        return CONN_TIMED_OUT;
+    case EMFILE:
+    case ENFILE:
+    case EADDRNOTAVAIL:
+    case EADDRINUSE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EACCES:
+    case EPERM:
+    case EAFNOSUPPORT:
+        return CONN_LOCAL;
+    default:
+        return CONN_RESET;
+    }
+}
+
+/* What to do about a fault of this machine; "" where there is nothing to say. */
+static const char *cure_of(int error)
+{
+    switch (error) {
+    case EMFILE:
+        return "; raise the limit of open files (ulimit -n)";
+    case ENFILE:
+        return "; raise fs.file-max";
+    case EADDRNOTAVAIL:
+    case EADDRINUSE:
+        return "; all local ports are taken: add addresses to the target's source";
+    case ENOBUFS:
+    case ENOMEM:
+        return "; the kernel is short of memory for sockets";
+    case EACCES:
+    case EPERM:
+        return "; a local rule forbids it";
+    default:
+        return "";
+    }
+}
+
+static bool fail(struct conn_error *e, int error, const char *doing, const struct addr *a)
+{
+    char where[ADDR_TEXT_MAX] = "", words[96];
+    const char *reason = strerror_r(error, words, sizeof(words));
+
+    if (a)
+        addr_print(a, where);
+    e->fault = fault_of(error);
+    snprintf(e->why, sizeof(e->why), "%s%s%s: %c%s%s", doing, a ? " " : "", where, reason[0] | 0x20,
+             reason + 1, cure_of(error));
+    return false;
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *c = arg;
+
+    (void)fd;
+    c->readable = (what & EV_READ) != 0;
+    c->peer_closed |= (what & EV_CLOSED) != 0;
+    c->ready(c);
+}
+
+static bool register_events(struct conn *c, struct conn_error *e)
+{
+    if (!c->event)
+        c->event = xcalloc(1, sizeof(*c->event));
+    if (event_assign(c->event, c->base, c->fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
+                     on_event, c) == 0 &&
+        event_add(c->event, NULL) == 0)
+        return true;
+    return fail(e, errno, "watch a connection", NULL);
+}
+
+static bool bind_source(int fd, const struct addr *from, struct conn_error *e)
+{
+    int on = 1;
+
+    /* The port is then chosen by connect(), which knows the peer and so has many more to choose
+     * from. */
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    if (bind(fd, (const struct sockaddr *)&from->sa, from->len) == 0)
+        return true;
+    fail(e, errno, "bind", from);
+    if (errno == EADDRNOTAVAIL)
+        snprintf(e->why, sizeof(e->why),
+                 "a source address of the target is not one of this machine");
+    return false;
+}
+
+static void close_socket(struct conn *c)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+    if (c->event && event_initialized(c->event))
+        event_del(c->event);
+    if (c->ssl) {
+        /* Quietly: otherwise OpenSSL takes the session of an unclosed connection for a bad one. */
+        SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        SSL_free(c->ssl);
+        c->ssl = NULL;
+    }
+    /* Also behind the peer's own close: the reset ends its TIME_WAIT, which would hold our port. */
+    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(c->fd);
+    c->state = CONN_CLOSED;
+    c->peer_closed = c->readable = false;
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->state != CONN_CLOSED)
+        close_socket(c);
+}
+
+void conn_free(struct conn *c)
+{
+    conn_close(c);
+    tls_session_free(c->session);
+    free(c->event);
+    c->session = NULL;
+    c->event = NULL;
+}
+
+/* Of several source addresses, the next in turn that is of the peer's family. */
+static const struct addr *choose_source(const struct addrs *from, unsigned turn, int family)
+{
+    for (int i = 0; i < from->n; i++) {
+        const struct addr *a = &from->v[(turn + (unsigned)i) % (unsigned)from->n];
+
+        if (a->sa.ss_family == family)
+            return a;
+    }
+    return NULL;
+}
+
+static void begin_tls(struct conn *c)
+{
+    c->ssl = tls_connect(c->route->ctx, c->route->name, c->route->verify, c->fd);
+    if (c->route->resume)
+        tls_session_slot(c->ssl, &c->session);
+    c->state = CONN_SECURING;
+}
+
+static void connected(struct conn *c)
+{
+    c->connected_ns = now_ns();
+    if (c->route->ctx)
+        begin_tls(c);
+    else
+        c->state = CONN_OPEN;
+}
+
+static bool connect_to(struct conn *c, const struct addr *to, unsigned turn, struct conn_error *e)
+{
+    const struct addr *from = choose_source(&c->route->from, turn, to->sa.ss_family);
+    bool at_once;
+    int on = 1;
+
+    c->fd = socket(to->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd < 0)
+        return fail(e, errno, "open a socket", NULL);
+    c->state = CONN_CONNECTING;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (from && !bind_source(c->fd, from, e)) {
+        close_socket(c);
+        return false;
+    }
+    at_once = connect(c->fd, (const struct sockaddr *)&to->sa, to->len) == 0;
+    if ((at_once || errno == EINPROGRESS || fail(e, errno, "connect", to)) &&
+        register_events(c, e)) {
+        if (at_once)
+            connected(c);
+        return true;
+    }
+    close_socket(c);
+    return false;
+}
+
+/* The next address of the route that does not fail at once. */
+static bool connect_next(struct conn *c, unsigned turn, struct conn_error *e)
+{
+    while (c->tried < c->route->to.n)
+        if (connect_to(c, &c->route->to.v[c->tried++], turn, e))
+            return true;
+    return false;
+}
+
+bool conn_open(struct conn *c, const struct conn_route *route, unsigned turn, uint64_t now,
+               struct conn_error *e)
+{
+    c->route = route;
+    c->tried = 0;
+    c->resumed = false;
+    c->opened_ns = now;
+    c->connected_ns = c->secured_ns = 0;
+    return connect_next(c, turn, e);
+}
+
+static bool finish_connect(struct conn *c, unsigned turn, struct conn_error *e)
+{
+    const struct addr *to = &c->route->to.v[c->tried - 1];
+    socklen_t len = sizeof(int);
+    int error = 0;
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    if (error != 0) {
+        fail(e, error, "connect", to);
+        close_socket(c);
+        return connect_next(c, turn, e);
+    }
+    connected(c);
+    return true;
+}
+
+static bool tls_fail(struct conn *c, int ret, const char *doing, struct conn_error *e)
+{
+    int kind = SSL_get_error(c->ssl, ret), error = errno;
+    unsigned long code = ERR_peek_error();
+    char reason[128];
+
+    e->fault = CONN_TLS;
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
+        ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        e->fault = CONN_RESET;
+    else if (kind == SSL_ERROR_SYSCALL)
+        e->fault = error ? fault_of(error) : CONN_RESET;
+    errno = error;
+    tls_reason(c->ssl, ret, reason, sizeof(reason));
+    if (e->fault == CONN_RESET && kind != SSL_ERROR_SYSCALL)
+        snprintf(reason, sizeof(reason), "closed by the peer");
+    snprintf(e->why, sizeof(e->why), "%s: %s", doing, reason);
+    return false;
+}
+
+static bool shake_hands(struct conn *c, struct conn_error *e)
+{
+    int ret, kind;
+
+    errno = 0;
+    ret = SSL_do_handshake(c->ssl);
+    if (ret != 1) {
+        kind = SSL_get_error(c->ssl, ret);
+        if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE)
+            return true;
+        tls_fail(c, ret, "TLS handshake", e);
+        close_socket(c);
+        return false;
+    }
+    c->secured_ns = now_ns();
+    c->resumed = SSL_session_reused(c->ssl) == 1;
+    c->state = CONN_OPEN;
+    return true;
+}
+
+enum conn_state conn_advance(struct conn *c, unsigned turn, struct conn_error *e)
+{
+    if (c->state == CONN_CONNECTING && !finish_connect(c, turn, e))
+        return CONN_CLOSED;
+    if (c->state == CONN_SECURING && !shake_hands(c, e))
+        return CONN_CLOSED;
+    return c->state;
+}
+
+static ssize_t plain_result(ssize_t n, const char *doing, struct conn_error *e)
+{
+    if (n >= 0)
+        return n;
+    if (errno == EAGAIN || errno == EINTR)
+        return CONN_WAIT;
+    fail(e, errno, doing, NULL);
+    return CONN_ERROR;
+}
+
+static ssize_t tls_result(struct conn *c, int ret, const char *doing, struct conn_error *e)
+{
+    switch (SSL_get_error(c->ssl, ret)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        return CONN_WAIT;
+    case SSL_ERROR_ZERO_RETURN:
+        return CONN_EOF;
+    default:
+        tls_fail(c, ret, doing, e);
+        return CONN_ERROR;
+    }
+}
+
+ssize_t conn_send(struct conn *c, const char *data, size_t len, struct conn_error *e)
+{
+    int ret;
+
+    if (!c->ssl)
+        return plain_result(send(c->fd, data, len, MSG_NOSIGNAL), "send", e);
+    errno = 0;
+    ret = SSL_write(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len);
+    return ret > 0 ? ret : tls_result(c, ret, "send", e);
+}
+
+ssize_t conn_recv(struct conn *c, char *data, size_t size, struct conn_error *e)
+{
+    int ret;
+
+    if (!c->ssl)
+        return plain_result(recv(c->fd, data, size, 0), "receive", e);
+    errno = 0;
+    ret = SSL_read(c->ssl, data, (int)size);
+    return ret > 0 ? ret : tls_result(c, ret, "receive", e);
+}
+
+bool conn_has_unread(const struct conn *c)
+{
+    return c->ssl && SSL_pending(c->ssl) > 0;
+}

@@ -1,0 +1,52 @@
+/* probe.h - does anything listen, or answer?  One blocking try each, for readiness and probes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+struct probe_request {
+    const char *url;
+    const char *method;         /* NULL: GET */
+    const char *const *headers; /* "name: value", NULL-terminated; or NULL */
+    const char *body;
+    long body_len;
+    const char *userinfo; /* "user:password" for Basic; or NULL */
+    bool verify;
+    const char *ca, *cert, *key;
+    const char *connect_to;  /* host:port; or NULL */
+    const char *server_name; /* SNI and the name verified, when not the URL's host; or NULL */
+    const char *source;      /* local address; or NULL */
+    const char *min_version, *max_version; /* "1.2", "1.3"; NULL: OpenSSL's */
+    const char *ciphers, *groups;          /* as in tls.h; or NULL */
+    uint64_t timeout_ns;
+    const volatile int *interrupted; /* not 0: give up; or NULL */
+};
+
+enum probe_failure { /* why no answer came */
+                     PROBE_OK,
+                     PROBE_TIMEOUT,
+                     PROBE_REFUSED,
+                     PROBE_RESET,
+                     PROBE_TLS,
+                     PROBE_PROTOCOL,
+                     PROBE_UNREACHABLE,
+                     PROBE_LOCAL,
+                     PROBE_INTERRUPTED,
+};
+
+struct probe_answer {
+    long status;
+    struct buf *head, *body; /* given by the caller; may be NULL; at most 1 MiB of body is kept */
+    enum probe_failure failure;
+    double connect_s, tls_s, first_byte_s, total_s; /* libcurl's, from the start of the try */
+};
+
+/* True if an HTTP response arrived, whatever its status. */
+bool probe_http(const struct probe_request *r, struct probe_answer *a, struct err *e);
+
+/* True if host:port accepts a connection; `failure` and `interrupted` may be NULL. */
+bool probe_tcp(const char *host, uint16_t port, uint64_t timeout_ns,
+               const volatile int *interrupted, enum probe_failure *failure, struct err *e);
