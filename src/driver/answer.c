@@ -1,0 +1,304 @@
+/*
+ * answer.c - reading values out of an answer.
+ *
+ * The body was sent by a peer that is not to be trusted; its size is bounded by whoever kept it,
+ * its depth by jansson.
+ */
+#include "driver/answer.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "net/http1.h"
+
+#define SHOWN_MAX 60
+
+static const char *skip_digits(const char *p, const char *end)
+{
+    while (p < end && isdigit((unsigned char)*p))
+        p++;
+    return p;
+}
+
+/* RFC 8259 6. */
+static bool is_number(const char *p, const char *end)
+{
+    const char *start;
+
+    if (p < end && *p == '-')
+        p++;
+    start = p;
+    p = skip_digits(p, end);
+    if (p == start || (*start == '0' && p - start > 1))
+        return false;
+    if (p < end && *p == '.') {
+        start = ++p;
+        p = skip_digits(p, end);
+        if (p == start)
+            return false;
+    }
+    if (p < end && (*p | 0x20) == 'e') {
+        p++;
+        if (p < end && (*p == '+' || *p == '-'))
+            p++;
+        start = p;
+        p = skip_digits(p, end);
+        if (p == start)
+            return false;
+    }
+    return p == end;
+}
+
+static bool text_is(const char *text, size_t len, const char *word)
+{
+    return len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
+bool json_is_literal(const char *text, size_t len)
+{
+    return text_is(text, len, "true") || text_is(text, len, "false") ||
+           text_is(text, len, "null") || is_number(text, text + len);
+}
+
+/* "${name}" and nothing around it: the one form in which a quoted scalar is not a string. */
+static bool is_reference(const char *raw)
+{
+    int depth = 0;
+
+    if (strncmp(raw, "${", 2) != 0)
+        return false;
+    for (const char *p = raw; *p; p++) {
+        depth += *p == '{';
+        depth -= *p == '}';
+        if (depth == 0 && *p == '}')
+            return p[1] == '\0';
+    }
+    return false;
+}
+
+bool json_reads_as_string(const struct node *scalar)
+{
+    if (!scalar->quoted && scalar->text[0] == '\0')
+        return false;
+    if (scalar->quoted && !is_reference(scalar->raw))
+        return true;
+    return !json_is_literal(scalar->text, strlen(scalar->text));
+}
+
+static json_t *answer_json(struct answer *a)
+{
+    if (!a->parsed && !a->cut)
+        a->json = json_loadb(a->body ? a->body : "", a->body_len, JSON_DECODE_ANY, NULL);
+    a->parsed = true;
+    return a->json;
+}
+
+void answer_release(struct answer *a)
+{
+    json_decref(a->json);
+    a->json = NULL;
+    a->parsed = false;
+}
+
+/* One reference token of RFC 6901, unescaped; false if it is longer than any key worth finding. */
+static bool next_token(const char **p, char *token, size_t size)
+{
+    size_t n = 0;
+
+    for (++*p; **p && **p != '/'; ++*p) {
+        char c = **p;
+
+        if (c == '~' && ((*p)[1] == '0' || (*p)[1] == '1'))
+            c = *++*p == '0' ? '~' : '/';
+        if (n + 1 >= size)
+            return false;
+        token[n++] = c;
+    }
+    token[n] = '\0';
+    return true;
+}
+
+static json_t *array_at(json_t *array, const char *token)
+{
+    char *end;
+    unsigned long i;
+
+    if (!isdigit((unsigned char)*token) || (*token == '0' && token[1]))
+        return NULL;
+    errno = 0;
+    i = strtoul(token, &end, 10);
+    return *end || errno ? NULL : json_array_get(array, i);
+}
+
+static json_t *find(json_t *v, const char *pointer)
+{
+    char token[256];
+
+    while (v && *pointer) {
+        if (!next_token(&pointer, token, sizeof(token)))
+            return NULL;
+        v = json_is_array(v) ? array_at(v, token) : json_object_get(v, token);
+    }
+    return v;
+}
+
+static bool equal_number(const json_t *v, const char *text)
+{
+    if (json_is_integer(v) && !strpbrk(text, ".eE")) {
+        errno = 0;
+        return json_integer_value(v) == strtoll(text, NULL, 10) && errno == 0;
+    }
+    return fabs(json_number_value(v) - strtod(text, NULL)) <=
+           1e-12 * fmax(1, fabs(json_number_value(v)));
+}
+
+static bool equal_scalar(const json_t *v, const struct node *n)
+{
+    const char *text = n->text;
+
+    if (json_reads_as_string(n))
+        return json_typeof(v) == JSON_STRING && json_string_length(v) == strlen(text) &&
+               strcmp(json_string_value(v), text) == 0;
+    switch (json_typeof(v)) {
+    case JSON_TRUE:
+        return strcmp(text, "true") == 0;
+    case JSON_FALSE:
+        return strcmp(text, "false") == 0;
+    case JSON_NULL:
+        return strcmp(text, "null") == 0 || *text == '\0';
+    case JSON_INTEGER:
+    case JSON_REAL:
+        return is_number(text, text + strlen(text)) && equal_number(v, text);
+    default:
+        return false;
+    }
+}
+
+static bool equal(const json_t *v, const struct node *n)
+{
+    size_t i = 0;
+
+    if (n->type == NODE_SCALAR)
+        return equal_scalar(v, n);
+    if (n->type == NODE_LIST) {
+        if (!json_is_array(v) || json_array_size(v) != (size_t)n->count)
+            return false;
+        for (const struct node *c = n->first; c; c = c->next)
+            if (!equal(json_array_get(v, i++), c))
+                return false;
+        return true;
+    }
+    if (!json_is_object(v) || json_object_size(v) != (size_t)n->count)
+        return false;
+    for (const struct node *c = n->first; c; c = c->next) {
+        const json_t *member = json_object_get(v, c->key);
+
+        if (!member || !equal(member, c))
+            return false;
+    }
+    return true;
+}
+
+static void show(const json_t *v, char out[SHOWN_MAX])
+{
+    size_t n = json_dumpb(v, out, SHOWN_MAX - 4, JSON_ENCODE_ANY | JSON_COMPACT);
+
+    if (n > SHOWN_MAX - 4)
+        memcpy(out + SHOWN_MAX - 4, "...", 4);
+    else
+        out[n] = '\0';
+}
+
+bool answer_has(struct answer *a, const struct node *expected, char why[WHY_MAX])
+{
+    json_t *whole = answer_json(a), *v = whole ? find(whole, expected->key) : NULL;
+    char shown[SHOWN_MAX];
+
+    if (!whole) {
+        snprintf(why, WHY_MAX,
+                 a->cut ? "the body is longer than max_body, so not read as JSON"
+                        : "the body is not JSON");
+        return false;
+    }
+    if (v && equal(v, expected))
+        return true;
+    if (!v)
+        snprintf(why, WHY_MAX, "no json %s", expected->key);
+    else
+        show(v, shown);
+    if (v && expected->type == NODE_SCALAR && !expected->secret)
+        snprintf(why, WHY_MAX, "json %s is %s, expected %.60s", expected->key, shown,
+                 expected->text);
+    else if (v)
+        snprintf(why, WHY_MAX, "json %s is %s, which is not as expected", expected->key, shown);
+    return false;
+}
+
+bool source_parse(struct source *s, const char *text, struct err *e)
+{
+    if (strncmp(text, "json:", 5) == 0 && (text[5] == '/' || text[5] == '\0')) {
+        *s = (struct source){true, text + 5};
+        return true;
+    }
+    if (strncmp(text, "header:", 7) == 0 && text[7] != '\0') {
+        *s = (struct source){false, text + 7};
+        return true;
+    }
+    return err_set(e, "\"%s\" is neither json:/pointer nor header:Name", text);
+}
+
+static bool header_text(const char *name, const struct answer *a, char *out, size_t size)
+{
+    struct http1_span head = {a->head, a->head_len}, value;
+
+    if (!http1_field(&head, name, &value) || value.len >= size)
+        return false;
+    memcpy(out, value.data, value.len);
+    out[value.len] = '\0';
+    return true;
+}
+
+bool source_number(const struct source *s, struct answer *a, double *value)
+{
+    char text[64];
+    json_t *v;
+
+    if (s->json) {
+        v = answer_json(a) ? find(a->json, s->name) : NULL;
+        *value = json_number_value(v);
+        return json_is_number(v);
+    }
+    if (!header_text(s->name, a, text, sizeof(text)) || !is_number(text, text + strlen(text)))
+        return false;
+    *value = strtod(text, NULL);
+    return isfinite(*value);
+}
+
+bool source_text(const struct source *s, struct answer *a, char *out, size_t size)
+{
+    json_t *v;
+    size_t n;
+
+    if (!s->json)
+        return header_text(s->name, a, out, size);
+    v = answer_json(a) ? find(a->json, s->name) : NULL;
+    if (!v)
+        return false;
+    if (json_is_string(v))
+        n = json_string_length(v) < size ? json_string_length(v) : size;
+    else
+        n = json_dumpb(v, out, size, JSON_ENCODE_ANY | JSON_COMPACT);
+    if (n == 0 ? !json_is_string(v) : n >= size)
+        return false;
+    if (json_is_string(v))
+        memcpy(out, json_string_value(v), n);
+    out[n] = '\0';
+    return true;
+}
