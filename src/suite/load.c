@@ -1,0 +1,306 @@
+/*
+ * load.c - `load:` as the engine understands it.
+ *
+ * One table holds every option of every executor; a second one says which of them each executor
+ * needs and which it may have, so that a key that would be ignored is a mistake instead.
+ */
+#include "suite/load.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/units.h"
+
+#define HOURS(n) ((int64_t)(n)*3600 * (int64_t)NS_PER_S)
+
+const char *const executor_names[] = {
+    [EX_ONCE] = "once",
+    [EX_CONSTANT_VUS] = "constant-vus",
+    [EX_RAMPING_VUS] = "ramping-vus",
+    [EX_PER_VU_ITERATIONS] = "per-vu-iterations",
+    [EX_SHARED_ITERATIONS] = "shared-iterations",
+    [EX_CONSTANT_ARRIVAL_RATE] = "constant-arrival-rate",
+    [EX_RAMPING_ARRIVAL_RATE] = "ramping-arrival-rate",
+    [EX_AGENT_FLEET] = "agent-fleet",
+    [EX_HOLD_CONNECTIONS] = "hold-connections",
+    [EX_COUNT] = NULL,
+};
+
+const char *const executor_briefs[] = {
+    [EX_ONCE] = "one operation, which must succeed",
+    [EX_CONSTANT_VUS] = "virtual users, each with one operation after another",
+    [EX_RAMPING_VUS] = "virtual users that grow and shrink in stages",
+    [EX_PER_VU_ITERATIONS] = "each virtual user does so many operations",
+    [EX_SHARED_ITERATIONS] = "the virtual users share so many operations",
+    [EX_CONSTANT_ARRIVAL_RATE] = "operations become due at a rate, whatever the target does",
+    [EX_RAMPING_ARRIVAL_RATE] = "a rate that grows and shrinks in stages",
+    [EX_AGENT_FLEET] = "agents, each with one operation an interval at its own phase",
+    [EX_HOLD_CONNECTIONS] = "opens connections at a rate and keeps so many open",
+};
+
+struct load_opts {
+    struct load load;
+    int executor; /* of the choices below: without "once" */
+    const struct node *duration, *stages;
+};
+
+#define OPT_OF struct load_opts
+#define LOAD_AT(field, ctype) \
+    (offsetof(struct load_opts, load.field) + \
+     0 * sizeof(char[_Generic(&((struct load_opts *)0)->load.field, ctype * : 1)]))
+#define LOAD_ROW(field, ctype, opt_type, default_, help_, ...) \
+    { \
+        .name = #field, .type = opt_type, .offset = LOAD_AT(field, ctype), .def = default_, \
+        .help = help_, __VA_ARGS__ \
+    }
+#define LOAD_INT(f, d, h, ...)      LOAD_ROW(f, int64_t, OPT_T_INT, d, h, __VA_ARGS__)
+#define LOAD_DURATION(f, d, h, ...) LOAD_ROW(f, int64_t, OPT_T_DURATION, d, h, __VA_ARGS__)
+#define LOAD_RATE(f, d, h, ...)     LOAD_ROW(f, double, OPT_T_RATE, d, h, __VA_ARGS__)
+#define LOAD_RATIO(f, d, h, ...)    LOAD_ROW(f, double, OPT_T_RATIO, d, h, __VA_ARGS__)
+
+#define STAGES_SCHEMA \
+    "{\"type\": \"array\", \"minItems\": 1, \"items\": {\"type\": \"object\", " \
+    "\"additionalProperties\": false, \"required\": [\"duration\", \"target\"], \"properties\": " \
+    "{\"duration\": {\"type\": \"string\"}, \"target\": {\"type\": [\"integer\", \"string\"]}}}}"
+
+const struct opt load_table[] = {
+    OPT_CHOICE(executor, NULL, "how operations become due", .choices = executor_names + 1,
+               .flags = OPT_REQUIRED),
+    LOAD_INT(vus, NULL, "virtual users, each with one operation at a time", .min = 1,
+             .max = 1000000),
+    LOAD_RATE(rate, NULL,
+              "arrivals, whether or not the target keeps up; of hold-connections, opened",
+              .example = "200/s"),
+    OPT_NODE(duration, "operations become due for this long; or until-stopped (the first Ctrl-C)",
+             .example = "30s", .schema_ref = "duration"),
+    OPT_NODE(stages, "list of {duration, target}: linear ramps, one after another",
+             .schema = STAGES_SCHEMA),
+    LOAD_INT(start_vus, "0", "virtual users at the start of the first stage", .min = 0,
+             .max = 1000000),
+    LOAD_RATE(start_rate, "0/s", "arrivals at the start of the first stage"),
+    LOAD_INT(iterations, NULL, "operations: of each virtual user, or shared by all", .min = 1,
+             .max = INT64_MAX / 1000000),
+    LOAD_DURATION(max_duration, "10m", "end even if iterations are left", .min = 1,
+                  .max = HOURS(24 * 30)),
+    LOAD_INT(agents, NULL, "identities, each with its own phase and jitter", .min = 1,
+             .max = 10000000),
+    LOAD_DURATION(interval, NULL, "from one beat of an agent to its next", .min = 1000000,
+                  .max = HOURS(24 * 30)),
+    LOAD_RATIO(jitter, "0%", "each beat sways by up to this share of the interval, either way"),
+    LOAD_DURATION(ramp, "0", "agents join over this long", .max = HOURS(24)),
+    LOAD_INT(connections, NULL, "connections to keep open", .min = 1, .max = 10000000),
+    LOAD_DURATION(start_time, "0", "begin this long after the phase", .max = HOURS(24 * 30)),
+    LOAD_DURATION(graceful_stop, "30s", "wait this long for what is in flight at the end",
+                  .max = HOURS(24)),
+    LOAD_INT(max_in_flight, "10000",
+             "operations at once; what is due beyond waits and keeps its time", .min = 1,
+             .max = 10000000),
+    LOAD_DURATION(warmup, "0", "thresholds leave out what is due this early", .max = HOURS(24)),
+    LOAD_INT(lanes, "1", "threads that share the load", .min = 1, .max = 64),
+    {0},
+};
+#undef OPT_OF
+
+#define OPEN_KEYS "start_time graceful_stop max_in_flight warmup lanes "
+
+/* By executor: the keys it needs, and those it may have besides. */
+static const struct {
+    const char *needs, *may;
+} keys[EX_COUNT] = {
+    [EX_CONSTANT_VUS] = {"vus duration ", "start_time graceful_stop warmup lanes "},
+    [EX_RAMPING_VUS] = {"stages ", "start_vus start_time graceful_stop warmup lanes "},
+    [EX_PER_VU_ITERATIONS] = {"vus iterations ", "max_duration start_time graceful_stop lanes "},
+    [EX_SHARED_ITERATIONS] = {"vus iterations ", "max_duration start_time graceful_stop lanes "},
+    [EX_CONSTANT_ARRIVAL_RATE] = {"rate duration ", OPEN_KEYS},
+    [EX_RAMPING_ARRIVAL_RATE] = {"stages ", "start_rate " OPEN_KEYS},
+    [EX_AGENT_FLEET] = {"agents interval duration ", "jitter ramp " OPEN_KEYS},
+    [EX_HOLD_CONNECTIONS] = {"connections rate duration ", "start_time graceful_stop lanes "},
+};
+
+static bool listed(const char *list, const char *key)
+{
+    size_t len = strlen(key);
+
+    for (const char *p = list; *p; p = strchr(p, ' ') + 1)
+        if (strncmp(p, key, len) == 0 && p[len] == ' ')
+            return true;
+    return false;
+}
+
+static void check_keys(const struct node *map, enum executor x, const char *path,
+                       const struct bind *b)
+{
+    for (const struct node *n = map->first; n; n = n->next)
+        if (opt_find(load_table, n->key) && strcmp(n->key, "executor") != 0 &&
+            !listed(keys[x].needs, n->key) && !listed(keys[x].may, n->key))
+            diag_add(b->diags, n->key_at, "%s: %s has no option \"%s\" (it has: %s%s)", path,
+                     executor_names[x], n->key, keys[x].needs, keys[x].may);
+    for (const char *p = keys[x].needs; *p; p = strchr(p, ' ') + 1) {
+        char *key = arena_strndup(b->arena, p, (size_t)(strchr(p, ' ') - p));
+
+        if (!node_find(map, key))
+            diag_add(b->diags, map->at, "%s: %s needs \"%s\"", path, executor_names[x], key);
+    }
+}
+
+static void bind_duration(struct load *l, const struct node *n, const char *path,
+                          const struct bind *b)
+{
+    static const struct opt row = {
+        .name = "duration", .type = OPT_T_DURATION, .min = 1, .max = HOURS(24 * 365)};
+
+    if (n->deferred)
+        return;
+    if (n->type == NODE_SCALAR && strcmp(n->text, "until-stopped") == 0)
+        l->duration = DURATION_UNTIL_STOPPED;
+    else
+        opt_bind_value(&row, n, arena_printf(b->arena, "%s.duration", path), &l->duration, b);
+}
+
+struct stage_opts {
+    int64_t duration;
+    double rate;
+    int64_t vus;
+};
+
+#define OPT_OF struct stage_opts
+static const struct opt rate_stage_table[] = {
+    OPT_DURATION(duration, NULL, "length of the stage", .min = 0, .max = HOURS(24 * 30),
+                 .flags = OPT_REQUIRED),
+    {.name = "target",
+     .type = OPT_T_RATE,
+     .offset = OPT_AT(rate, double),
+     .help = "rate at its end",
+     .flags = OPT_REQUIRED},
+    {0},
+};
+static const struct opt vu_stage_table[] = {
+    OPT_DURATION(duration, NULL, "length of the stage", .min = 0, .max = HOURS(24 * 30),
+                 .flags = OPT_REQUIRED),
+    {.name = "target",
+     .type = OPT_T_INT,
+     .offset = OPT_AT(vus, int64_t),
+     .help = "virtual users at its end",
+     .max = 1000000,
+     .flags = OPT_REQUIRED},
+    {0},
+};
+#undef OPT_OF
+
+static void bind_stages(struct load *l, const struct node *list, const char *path,
+                        const struct bind *b)
+{
+    bool rate = l->executor == EX_RAMPING_ARRIVAL_RATE;
+
+    if (list->type != NODE_LIST || list->count == 0) {
+        diag_add(b->diags, list->at, "%s.stages: expected a list of {duration, target}", path);
+        return;
+    }
+    l->stages = arena_array(b->arena, struct stage, list->count);
+    for (const struct node *n = list->first; n; n = n->next) {
+        struct stage_opts o = {0};
+        const char *at = arena_printf(b->arena, "%s.stages[%d]", path, l->stage_count);
+
+        opt_bind(rate ? rate_stage_table : vu_stage_table, NULL, n, at, &o, b);
+        l->stages[l->stage_count++] = (struct stage){o.duration, rate ? o.rate : (double)o.vus};
+    }
+    if (load_length(l) == 0)
+        diag_add(b->diags, list->at, "%s.stages: all of them have no length", path);
+}
+
+static void check_sense(const struct load *l, const struct node *map, const char *path,
+                        const struct bind *b)
+{
+    const struct node *warmup = node_find(map, "warmup");
+    int64_t length = load_length(l);
+
+    if (warmup && length > 0 && length != DURATION_UNTIL_STOPPED && l->warmup >= length)
+        diag_add(b->diags, warmup->at, "%s.warmup: leaves nothing to judge", path);
+    if (l->jitter < 0 || l->jitter > 0.5)
+        diag_add(b->diags, node_find(map, "jitter")->at,
+                 "%s.jitter: is out of range (0%% to 50%%: beats must keep their order)", path);
+    if (l->executor == EX_CONSTANT_ARRIVAL_RATE && node_find(map, "rate") && !(l->rate > 0) &&
+        !node_find(map, "rate")->deferred)
+        diag_add(b->diags, node_find(map, "rate")->at, "%s.rate: must be above zero", path);
+}
+
+bool load_bind(struct load *l, const struct node *node, const char *path, const struct bind *b)
+{
+    struct load_opts o = {0};
+    int before = b->diags->errors;
+
+    if (!node) {
+        *l = (struct load){.executor = EX_ONCE, .max_in_flight = 1, .lanes = 1};
+        return true;
+    }
+    opt_bind(load_table, NULL, node, path, &o, b);
+    o.load.executor = (enum executor)(o.executor + 1);
+    if (node->type != NODE_MAP)
+        return false;
+    if (node_find(node, "executor") && b->diags->errors == before)
+        check_keys(node, o.load.executor, path, b);
+    if (o.duration)
+        bind_duration(&o.load, o.duration, path, b);
+    if (o.stages)
+        bind_stages(&o.load, o.stages, path, b);
+    if (b->diags->errors == before)
+        check_sense(&o.load, node, path, b);
+    *l = o.load;
+    return b->diags->errors == before;
+}
+
+int64_t load_length(const struct load *l)
+{
+    int64_t sum = 0;
+
+    if (l->stage_count == 0)
+        return l->duration;
+    for (int i = 0; i < l->stage_count; i++)
+        sum += l->stages[i].duration;
+    return sum;
+}
+
+static double ramp_area(const struct load *l)
+{
+    double sum = 0, from = l->start_rate;
+
+    for (int i = 0; i < l->stage_count; i++) {
+        sum += (from + l->stages[i].target) / 2 * (double)l->stages[i].duration / 1e9;
+        from = l->stages[i].target;
+    }
+    return sum;
+}
+
+double load_operations(const struct load *l)
+{
+    double seconds = (double)l->duration / 1e9;
+
+    if (l->duration == DURATION_UNTIL_STOPPED)
+        return 0;
+    switch (l->executor) {
+    case EX_ONCE:
+        return 1;
+    case EX_PER_VU_ITERATIONS:
+        return (double)l->vus * (double)l->iterations;
+    case EX_SHARED_ITERATIONS:
+        return (double)l->iterations;
+    case EX_CONSTANT_ARRIVAL_RATE:
+        return ceil(l->rate * seconds - 1e-9);
+    case EX_RAMPING_ARRIVAL_RATE:
+        return ceil(ramp_area(l) - 1e-9);
+    case EX_AGENT_FLEET: /* an agent joins half a ramp late, and beats first after half an interval
+                          */
+        return (double)l->agents * fmax(seconds - (double)l->ramp / 2e9, 0) /
+               ((double)l->interval / 1e9);
+    default:
+        return 0;
+    }
+}
+
+bool load_is_open(const struct load *l)
+{
+    return l->executor == EX_CONSTANT_ARRIVAL_RATE || l->executor == EX_RAMPING_ARRIVAL_RATE ||
+           l->executor == EX_AGENT_FLEET;
+}

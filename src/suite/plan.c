@@ -1,0 +1,94 @@
+#include "suite/plan.h"
+
+#include <math.h>
+#include <sys/resource.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "suite/suite.h"
+
+#define OWN_DESCRIPTORS 64 /* logs, event loops, services' pipes */
+
+static uint64_t most_at_once(const struct load *l)
+{
+    double most = (double)l->start_vus, planned = load_operations(l);
+
+    switch (l->executor) {
+    case EX_ONCE:
+        return 1;
+    case EX_RAMPING_VUS:
+        for (int i = 0; i < l->stage_count; i++)
+            most = fmax(most, l->stages[i].target);
+        return (uint64_t)most;
+    case EX_CONSTANT_ARRIVAL_RATE:
+    case EX_RAMPING_ARRIVAL_RATE:
+    case EX_AGENT_FLEET:
+        most = (double)l->max_in_flight;
+        return (uint64_t)(planned > 0 ? fmin(most, planned) : most);
+    case EX_HOLD_CONNECTIONS:
+        return (uint64_t)l->connections;
+    default:
+        return (uint64_t)l->vus;
+    }
+}
+
+static double length_of(const struct load *l)
+{
+    int64_t length = load_length(l);
+
+    if (length == DURATION_UNTIL_STOPPED)
+        return -1;
+    return length > 0 ? (double)(length + l->start_time) / 1e9 : 0;
+}
+
+/* Closed and held loads open what they say; an open one is only bounded by max_in_flight, and gets
+ * near it when the target stalls, so it does not count against the limit. */
+static uint64_t sure_descriptors(const struct step *s)
+{
+    return load_is_open(&s->load) ? 0 : most_at_once(&s->load);
+}
+
+void plan_make(struct plan *p, const struct suite *s, struct arena *arena)
+{
+    uint64_t services = 0;
+
+    *p = (struct plan){.phase_count = s->phase_count};
+    p->phases = arena_array(arena, struct phase_plan, s->phase_count);
+    for (int i = 0; i < s->phase_count; i++) {
+        struct phase_plan *f = &p->phases[i];
+
+        f->phase = &s->phases[i];
+        f->steps = arena_array(arena, struct step_plan, f->phase->step_count);
+        services |= phase_services(f->phase);
+        for (int k = 0; k < f->phase->step_count; k++) {
+            const struct step *step = &f->phase->steps[k];
+
+            f->steps[k] = (struct step_plan){step, load_operations(&step->load),
+                                             most_at_once(&step->load), length_of(&step->load)};
+            f->length_s = fmax(f->length_s, f->steps[k].length_s);
+            f->descriptors += sure_descriptors(step);
+        }
+        p->length_s += f->length_s;
+        p->descriptors = f->descriptors > p->descriptors ? f->descriptors : p->descriptors;
+    }
+    p->services = suite_needed(s, services);
+}
+
+bool plan_fits(const struct plan *p, struct err *e)
+{
+    struct rlimit lim;
+
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
+        return err_errno(e, "cannot read the limit of descriptors");
+    if (lim.rlim_cur < lim.rlim_max) {
+        lim.rlim_cur = lim.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &lim);
+    }
+    if (p->descriptors + OWN_DESCRIPTORS <= lim.rlim_cur)
+        return true;
+    return err_set(
+        e,
+        "the plan needs %llu connections at once and %d descriptors besides; this process "
+        "may have %llu: raise `ulimit -n`, or lower the load",
+        (unsigned long long)p->descriptors, OWN_DESCRIPTORS, (unsigned long long)lim.rlim_cur);
+}

@@ -1,0 +1,46 @@
+/*
+ * plan.h - what a run would do, in numbers, before it does anything.
+ *
+ * Estimates are upper bounds where a bound exists; what only the target's speed decides (a closed
+ * model's requests) is told as not known.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct phase;
+struct step;
+struct suite;
+
+struct step_plan {
+    const struct step *step;
+    double operations;  /* 0: not known in advance */
+    uint64_t in_flight; /* operations at once: also the most connections open at once */
+    double length_s;    /* without the grace; 0: not known; negative: until stopped */
+};
+
+struct phase_plan {
+    const struct phase *phase;
+    struct step_plan *steps;
+    double length_s;      /* of the longest step */
+    uint64_t descriptors; /* all steps together */
+};
+
+struct plan {
+    struct phase_plan *phases;
+    int phase_count;
+    double length_s;
+    uint64_t descriptors; /* the most that any phase needs */
+    uint64_t services;    /* that will be started, as bits */
+};
+
+void plan_make(struct plan *p, const struct suite *s, struct arena *arena);
+
+/*
+ * Raises the soft limit of descriptors to the hard one; false, with the arithmetic in `e`, if the
+ * plan needs more.
+ */
+bool plan_fits(const struct plan *p, struct err *e);
