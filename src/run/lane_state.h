@@ -1,0 +1,66 @@
+/* lane_state.h - the inside of a lane, shared by lane.c (its life) and op.c (what drivers report).
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "run/failures.h"
+#include "run/lane.h"
+#include "run/pacer.h"
+
+#define STAGE_MAX 24
+
+struct slot { /* what the engine keeps of one operation besides struct op */
+    uint32_t next_free;
+    bool busy, held;
+};
+
+struct staged { /* a value that waits for its operation's outcome, which is one of its tags */
+    int metric, part;
+    double value;
+    bool hit;
+};
+
+struct lane_run {
+    struct lane lane; /* first: op->lane leads back here */
+    struct lane_setup setup;
+    struct pacer pacer;
+    struct timers timers;
+    struct meter meter;
+    struct failures failures;
+    struct lane_totals totals;
+    struct lane_live live;
+    struct arena arena;
+    struct err err;
+
+    struct slot *slots;
+    uint32_t free; /* index + 1 of the first free operation; 0: none */
+    uint32_t busy, held;
+
+    int wake_fd; /* timerfd, absolute */
+    struct event *wake;
+    uint64_t armed_ns; /* what wake_fd is set to */
+
+    uint64_t start_ns, end_ns, deadline_ns; /* deadline: the grace after the end is over */
+    uint64_t second_ns; /* when `second` begins: due times mostly fall into the same one */
+    uint32_t second;
+    uint64_t held_since_ns, ramp_end_ns; /* hold-connections */
+    uint64_t spin_ns; /* how long to poll instead of sleeping before a due time */
+    bool stopped;     /* by control->stop_ns, before the planned end */
+
+    struct staged stage[STAGE_MAX];
+    int staged;
+    const struct op *staged_op;
+};
+
+/* Brings the connection-time held up to date; before every change of l->held. */
+void lane_account_held(struct lane_run *l, uint64_t now);
+
+/* The second of the step that a due time falls into. */
+uint32_t lane_second(struct lane_run *l, uint64_t due_ns);
+
+static inline void live_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}

@@ -1,0 +1,346 @@
+/*
+ * pacer.c - the executors.
+ *
+ * Open models take their times from a closed form (arrivals.h).  A closed model's user is due again
+ * at the moment its last operation ended.  The fleet keeps one timer for each agent, set to its
+ * next beat: agent a has a phase drawn once, uniform over the interval, and beat n is due at
+ *
+ *     start + phase + n * interval + jitter(a, n)
+ *
+ * counted from the first such moment after the agent's place in the ramp; the jitter is a hash of
+ * seed, agent and beat, so that the schedule never drifts and every run with the same seed is the
+ * same.
+ */
+#include "run/pacer.h"
+
+#include <math.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "suite/load.h"
+
+struct pacer_vu {
+    uint64_t ready_ns; /* when its last operation ended, or the ramp let it in */
+    uint64_t done;     /* operations begun */
+    bool parked;       /* idle and beyond the ramp's level: not on the stack of the idle */
+};
+
+static uint64_t share(uint64_t total, int index, int lanes)
+{
+    return total / (uint64_t)lanes + ((uint64_t)index < total % (uint64_t)lanes);
+}
+
+static bool is_closed(const struct load *l)
+{
+    return l->executor == EX_CONSTANT_VUS || l->executor == EX_RAMPING_VUS ||
+           l->executor == EX_PER_VU_ITERATIONS || l->executor == EX_SHARED_ITERATIONS;
+}
+
+static uint64_t most_vus(const struct load *l)
+{
+    double most = (double)l->start_vus;
+
+    if (l->executor != EX_RAMPING_VUS)
+        return (uint64_t)l->vus;
+    for (int i = 0; i < l->stage_count; i++)
+        most = fmax(most, l->stages[i].target);
+    return (uint64_t)most;
+}
+
+int pacer_slots(const struct load *l, int index, int lanes)
+{
+    uint64_t n = (uint64_t)l->max_in_flight;
+    double planned = load_operations(l);
+
+    if (l->executor == EX_ONCE)
+        return index == 0;
+    if (is_closed(l))
+        return (int)share(most_vus(l), index, lanes);
+    if (l->executor == EX_HOLD_CONNECTIONS)
+        return (int)share((uint64_t)l->connections, index, lanes);
+    if (planned > 0 && planned < (double)n)
+        n = (uint64_t)planned + 1;
+    return (int)(share(n, index, lanes) ? share(n, index, lanes) : 1);
+}
+
+static void init_vus(struct pacer *p)
+{
+    p->vu_count = (uint32_t)share(most_vus(p->load), p->index, p->lanes);
+    p->vus = xcalloc(p->vu_count, sizeof(*p->vus));
+    p->idle = xcalloc(p->vu_count, sizeof(*p->idle));
+    for (uint32_t i = 0; i < p->vu_count; i++)
+        p->idle[i] = p->vu_count - 1 - i;
+    p->idle_count = p->vu_count;
+    p->vu_active = p->vu_count;
+    if (p->load->executor == EX_SHARED_ITERATIONS)
+        p->limit = share((uint64_t)p->load->iterations, p->index, p->lanes);
+    if (p->load->executor == EX_PER_VU_ITERATIONS)
+        p->limit = p->vu_count * (uint64_t)p->load->iterations;
+}
+
+void pacer_init(struct pacer *p, const struct load *load, int index, int lanes, uint64_t seed)
+{
+    *p = (struct pacer){.load = load, .index = index, .lanes = lanes, .seed = seed};
+    p->limit = UINT64_MAX;
+    if (is_closed(load))
+        init_vus(p);
+    switch (load->executor) {
+    case EX_ONCE:
+        p->limit = index == 0;
+        break;
+    case EX_CONSTANT_ARRIVAL_RATE:
+    case EX_RAMPING_ARRIVAL_RATE:
+        arrivals_init(&p->arrivals, load);
+        break;
+    case EX_AGENT_FLEET:
+        p->agent_count = (uint32_t)share((uint64_t)load->agents, index, lanes);
+        p->agents = xcalloc(p->agent_count, sizeof(*p->agents));
+        break;
+    case EX_HOLD_CONNECTIONS:
+        p->wanted = (uint32_t)share((uint64_t)load->connections, index, lanes);
+        break;
+    default:
+        break;
+    }
+}
+
+void pacer_fini(struct pacer *p)
+{
+    arrivals_fini(&p->arrivals);
+    timers_free(&p->beats);
+    free(p->vus);
+    free(p->idle);
+    free(p->agents);
+}
+
+static uint32_t identity(const struct pacer *p, uint64_t local)
+{
+    return (uint32_t)(local * (uint64_t)p->lanes + (uint64_t)p->index) + 1;
+}
+
+static uint32_t local_of(const struct pacer *p, uint32_t identity_)
+{
+    return (identity_ - 1) / (uint32_t)p->lanes;
+}
+
+/* ns after the start of beat n of one agent; see the top of the file. */
+static uint64_t beat_due(const struct pacer *p, uint32_t id, uint64_t n)
+{
+    const struct load *l = p->load;
+    double every = (double)l->interval;
+    double joins = (double)l->ramp * (double)(id - 1) / (double)l->agents;
+    double phase = rng_unit(rng_hash(p->seed, id, 0)) * every;
+    double first = phase + ceil(fmax(joins - phase, 0) / every) * every;
+    double sway = (2 * rng_unit(rng_hash(p->seed, id, n + 1)) - 1) * l->jitter * every;
+
+    return (uint64_t)fmax(first + (double)n * every + sway, 0);
+}
+
+static uint64_t length_of(const struct load *l)
+{
+    int64_t length = l->duration;
+
+    if (l->executor == EX_PER_VU_ITERATIONS || l->executor == EX_SHARED_ITERATIONS)
+        length = l->max_duration;
+    else if (l->executor == EX_RAMPING_VUS || l->executor == EX_RAMPING_ARRIVAL_RATE)
+        length = load_length(l);
+    if (l->executor == EX_ONCE || length == DURATION_UNTIL_STOPPED)
+        return UINT64_MAX;
+    return (uint64_t)length;
+}
+
+void pacer_start(struct pacer *p, uint64_t start_ns)
+{
+    uint64_t length = length_of(p->load);
+
+    p->start_ns = start_ns;
+    p->end_ns = length == UINT64_MAX ? UINT64_MAX : start_ns + length;
+    p->next_open_ns = start_ns;
+    p->ramp_check_ns = start_ns;
+    for (uint32_t i = 0; i < p->vu_count; i++)
+        p->vus[i].ready_ns = start_ns;
+    for (uint32_t i = 0; i < p->agent_count; i++)
+        timers_set(&p->beats, &p->agents[i].timer, start_ns + beat_due(p, identity(p, i), 0));
+}
+
+void pacer_stop(struct pacer *p, uint64_t now)
+{
+    if (now < p->end_ns)
+        p->end_ns = now;
+}
+
+static void hand_out(struct pacer *p, struct arrival *a, uint64_t due_ns, uint32_t vu,
+                     uint32_t agent)
+{
+    a->due_ns = due_ns;
+    a->iteration = p->taken * (uint64_t)p->lanes + (uint64_t)p->index;
+    a->vu = vu;
+    a->agent = agent;
+    p->taken++;
+}
+
+static uint64_t open_due(struct pacer *p)
+{
+    uint64_t due = arrivals_due(&p->arrivals, p->taken * (uint64_t)p->lanes + (uint64_t)p->index);
+
+    return due == UINT64_MAX ? UINT64_MAX : p->start_ns + due;
+}
+
+static bool take_open(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next_ns)
+{
+    uint64_t due = p->load->executor == EX_ONCE ? p->start_ns : open_due(p);
+
+    if (due >= p->end_ns)
+        due = UINT64_MAX;
+    if (due > now) {
+        *next_ns = due;
+        return false;
+    }
+    hand_out(p, a, due, identity(p, p->taken), 0);
+    return true;
+}
+
+static void unpark(struct pacer *p, uint32_t vu, uint64_t now)
+{
+    p->vus[vu].parked = false;
+    p->vus[vu].ready_ns = now;
+    p->idle[p->idle_count++] = vu;
+}
+
+static void follow_ramp(struct pacer *p, uint64_t now)
+{
+    uint32_t before = p->vu_active;
+    int64_t again;
+    double level;
+
+    if (p->load->executor != EX_RAMPING_VUS || now < p->ramp_check_ns)
+        return;
+    level = ramp_level(p->load, (int64_t)(now - p->start_ns), &again);
+    p->vu_active = (uint32_t)share((uint64_t)(level + 1e-9), p->index, p->lanes);
+    p->ramp_check_ns = again == INT64_MAX ? UINT64_MAX : now + (uint64_t)again;
+    for (uint32_t vu = before; vu < p->vu_active; vu++)
+        if (p->vus[vu].parked)
+            unpark(p, vu, now);
+}
+
+static bool take_closed(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next_ns)
+{
+    *next_ns = UINT64_MAX;
+    if (now >= p->end_ns)
+        return false;
+    follow_ramp(p, now);
+    while (p->idle_count > 0) {
+        uint32_t vu = p->idle[--p->idle_count];
+        struct pacer_vu *v = &p->vus[vu];
+
+        if (vu < p->vu_active) {
+            v->done++;
+            hand_out(p, a, v->ready_ns, identity(p, vu), 0);
+            return true;
+        }
+        v->parked = true;
+    }
+    if (p->load->executor == EX_RAMPING_VUS)
+        *next_ns = p->ramp_check_ns;
+    return false;
+}
+
+static bool take_beat(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next_ns)
+{
+    uint64_t due = timers_next(&p->beats);
+    struct fleet_agent *g;
+    uint32_t id;
+
+    *next_ns = due >= p->end_ns ? UINT64_MAX : due;
+    if (due > now || due >= p->end_ns)
+        return false;
+    g = (struct fleet_agent *)timers_pop(&p->beats, now, &due);
+    id = identity(p, (uint64_t)(g - p->agents));
+    hand_out(p, a, due, id, id);
+    timers_set(&p->beats, &g->timer, p->start_ns + beat_due(p, id, ++g->beat));
+    return true;
+}
+
+static bool take_hold(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next_ns)
+{
+    double gap = p->load->rate > 0 ? 1e9 * p->lanes / p->load->rate : 0;
+
+    *next_ns = p->open < p->wanted && p->next_open_ns < p->end_ns ? p->next_open_ns : UINT64_MAX;
+    if (*next_ns > now)
+        return false;
+    hand_out(p, a, p->next_open_ns, identity(p, p->taken), 0);
+    p->next_open_ns += (uint64_t)gap;
+    p->open++;
+    return true;
+}
+
+bool pacer_take(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next_ns)
+{
+    *next_ns = UINT64_MAX;
+    if (p->taken >= p->limit)
+        return false;
+    switch (p->load->executor) {
+    case EX_AGENT_FLEET:
+        return take_beat(p, now, a, next_ns);
+    case EX_HOLD_CONNECTIONS:
+        return take_hold(p, now, a, next_ns);
+    default:
+        return is_closed(p->load) ? take_closed(p, now, a, next_ns) : take_open(p, now, a, next_ns);
+    }
+}
+
+void pacer_ended(struct pacer *p, uint32_t vu, uint64_t now)
+{
+    if (p->vus) {
+        uint32_t local = local_of(p, vu);
+        struct pacer_vu *v = &p->vus[local];
+
+        v->ready_ns = now;
+        if (p->load->executor != EX_PER_VU_ITERATIONS || v->done < (uint64_t)p->load->iterations)
+            p->idle[p->idle_count++] = local;
+    } else if (p->load->executor == EX_HOLD_CONNECTIONS) {
+        p->open--;
+        if (p->next_open_ns < now) /* the ramp rate holds for reopening; no catching up */
+            p->next_open_ns = now;
+    }
+}
+
+bool pacer_exhausted(struct pacer *p, uint64_t now)
+{
+    if (p->taken >= p->limit)
+        return true;
+    switch (p->load->executor) {
+    case EX_CONSTANT_ARRIVAL_RATE:
+    case EX_RAMPING_ARRIVAL_RATE:
+        return open_due(p) >= p->end_ns;
+    case EX_AGENT_FLEET:
+        return timers_next(&p->beats) >= p->end_ns;
+    default:
+        return now >= p->end_ns;
+    }
+}
+
+uint64_t pacer_drop(struct pacer *p, uint64_t now)
+{
+    uint64_t dropped = 0, next;
+    struct arrival a;
+
+    if (p->vus || p->load->executor == EX_HOLD_CONNECTIONS)
+        return 0;
+    while (pacer_take(p, now, &a, &next))
+        dropped++;
+    return dropped;
+}
+
+int64_t pacer_population(const struct pacer *p)
+{
+    switch (p->load->executor) {
+    case EX_AGENT_FLEET:
+        return p->agent_count;
+    case EX_HOLD_CONNECTIONS:
+        return p->open;
+    default:
+        return p->vus ? (int64_t)p->vu_active : -1;
+    }
+}

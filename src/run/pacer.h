@@ -1,0 +1,71 @@
+/*
+ * pacer.h - which operation is due next on one lane.
+ *
+ * An executor is one of five pacers.  pacer_take() hands out the next arrival that is due, as long
+ * as the lane has a free operation; what it cannot take stays due and keeps its time, so nothing is
+ * ever skipped and the wait shows up as latency.  Identities (vu, agent) and iterations are unique
+ * over all lanes: lane i of n owns those congruent to i modulo n.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/timers.h"
+#include "run/arrivals.h"
+
+struct load;
+
+struct arrival {
+    uint64_t due_ns; /* monotonic */
+    uint64_t iteration;
+    uint32_t vu, agent; /* from 1; agent 0: no fleet */
+};
+
+struct fleet_agent {
+    struct timer timer;
+    uint64_t beat; /* the next one's number */
+};
+
+struct pacer {
+    const struct load *load;
+    int index, lanes;          /* which share of the load */
+    uint64_t start_ns, end_ns; /* nothing is due from end_ns on; UINT64_MAX: no end */
+    uint64_t taken;            /* arrivals handed out */
+    uint64_t limit;            /* of them; UINT64_MAX: none */
+    uint64_t seed;
+    struct arrivals arrivals;
+    struct pacer_vu *vus; /* closed models: this lane's virtual users */
+    uint32_t vu_count, vu_active, idle_count;
+    uint32_t *idle; /* stack of idle users' indices */
+    uint64_t ramp_check_ns;
+    struct timers beats; /* agent-fleet: the next beat of each agent */
+    struct fleet_agent *agents;
+    uint32_t agent_count;
+    uint32_t open, wanted; /* hold-connections */
+    uint64_t next_open_ns;
+};
+
+void pacer_init(struct pacer *p, const struct load *load, int index, int lanes, uint64_t seed);
+void pacer_fini(struct pacer *p);
+void pacer_start(struct pacer *p, uint64_t start_ns); /* the step's start, the same on all lanes */
+
+/* Nothing that is due at or after `now` is wanted any more (Ctrl-C, abort). */
+void pacer_stop(struct pacer *p, uint64_t now);
+
+/* True and the arrival, if one is due; otherwise *next_ns says when to ask again. */
+bool pacer_take(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next_ns);
+
+/* The operation of `vu` has ended: its virtual user, or its place among the held, is free again. */
+void pacer_ended(struct pacer *p, uint32_t vu, uint64_t now);
+
+/* Nothing will ever be due again, as of `now`. */
+bool pacer_exhausted(struct pacer *p, uint64_t now);
+
+/* Arrivals that were due before the end and have not been taken; exhausts the pacer. */
+uint64_t pacer_drop(struct pacer *p, uint64_t now);
+
+/* Operations the lane needs at once. */
+int pacer_slots(const struct load *load, int index, int lanes);
+
+int64_t pacer_population(const struct pacer *p); /* virtual users, agents or connections now; -1 */

@@ -1,0 +1,438 @@
+/*
+ * phase.c - the life of a phase.
+ *
+ *     bind      steps with values that were not known before
+ *     prepare   each step's driver, on the main thread
+ *     open      every lane of every step, each on its own thread; all meet at the gate
+ *     run       from one common moment; the main thread watches, shows and may end it early
+ *     gather    threads joined, drivers collect, meters merged
+ *
+ * A step that cannot be prepared or opened ends the phase before anything is sent: half of a
+ * parallel phase would measure something that nobody asked for.
+ */
+#include "run/phase.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "run/failures.h"
+#include "run/lane.h"
+#include "run/live.h"
+#include "run/monitor.h"
+#include "run/observer.h"
+#include "run/pacer.h"
+#include "run/result.h"
+#include "run/service.h"
+
+#define TICK_MS         200
+#define INTERRUPT_GRACE (500 * NS_PER_MS) /* for operations in flight after Ctrl-C */
+
+struct lane_thread {
+    struct step_run *step;
+    struct lane_run *lane;
+    pthread_t thread;
+    bool created, opened;
+};
+
+struct step_run {
+    struct phase_run *phase;
+    const struct step *step;
+    struct step_result *result;
+    struct job job;
+    struct step_control control;
+    struct lane_thread *threads;
+    struct lane_run **lanes;
+    struct live_state *live;
+    struct meter meter; /* the main thread's own: vus */
+    uint64_t start_ns;
+    bool prepared;
+};
+
+struct phase_run {
+    struct phase_context *c;
+    struct phase_result *out;
+    struct step_run *steps;
+    struct live *live;
+    int step_count, lane_count;
+    pthread_mutex_t lock;
+    pthread_cond_t gate;
+    int at_gate; /* lanes that have opened, or failed to */
+    bool gate_open;
+    _Atomic int running;
+    int done_fd; /* eventfd: a lane has ended */
+    bool stopped;
+};
+
+static void wait_at_gate(struct phase_run *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->at_gate++;
+    pthread_cond_broadcast(&p->gate);
+    while (!p->gate_open)
+        pthread_cond_wait(&p->gate, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void *lane_main(void *arg)
+{
+    struct lane_thread *t = arg;
+    struct phase_run *p = t->step->phase;
+    uint64_t one = 1;
+
+    t->opened = lane_open(t->lane);
+    wait_at_gate(p);
+    if (t->opened && !atomic_load(&t->step->control.cancelled))
+        lane_run(t->lane);
+    lane_close(t->lane);
+    p->running--;
+    if (write(p->done_fd, &one, sizeof(one)) < 0)
+        bug("eventfd");
+    return NULL;
+}
+
+static void fail_step(struct phase_run *p, struct step_run *s, const char *why)
+{
+    if (!s->result->failure)
+        s->result->failure = arena_strdup(p->c->arena, why);
+}
+
+static bool prepare_step(struct phase_run *p, struct step_run *s)
+{
+    const struct step *step = s->step;
+    const struct driver *d = step->driver;
+    struct err e = {0};
+    int lanes = (int)step->load.lanes;
+
+    s->job = (struct job){.name = step->name,
+                          .run_id = p->c->run_id,
+                          .opts = step->opts,
+                          .arena = p->c->arena,
+                          .declared = &step->declared};
+    s->job.priv = arena_alloc(p->c->arena, d->job_size);
+    s->job.verify = step->load.executor == EX_ONCE;
+    s->job.lane_count = lanes;
+    for (int i = 0; i < lanes; i++)
+        s->job.max_ops += pacer_slots(&step->load, i, lanes);
+    step_shape(step, p->c->arena, &s->result->shape);
+    meter_init(&s->result->meter, &s->result->shape);
+    s->prepared = true;
+    if (!d->prepare || d->prepare(&s->job, &e))
+        return true;
+    fail_step(p, s, e.text);
+    return false;
+}
+
+static void make_lanes(struct phase_run *p, struct step_run *s, uint64_t seed)
+{
+    int n = s->job.lane_count;
+
+    s->threads = arena_array(p->c->arena, struct lane_thread, n);
+    s->lanes = arena_array(p->c->arena, struct lane_run *, n);
+    s->live = xcalloc(1, sizeof(*s->live));
+    atomic_init(&s->control.stop_ns, UINT64_MAX);
+    atomic_init(&s->control.grace_ns, (uint64_t)s->step->load.graceful_stop);
+    if (s->job.verify)
+        atomic_init(&s->control.grace_ns, INTERRUPT_GRACE);
+    for (int i = 0; i < n; i++) {
+        struct lane_setup setup = {
+            s->step->driver, &s->job, &s->step->load, &s->result->shape, &s->control, i, seed};
+
+        s->lanes[i] = lane_new(&setup);
+        s->threads[i] = (struct lane_thread){.step = s, .lane = s->lanes[i]};
+        p->lane_count++;
+    }
+}
+
+/* True if every lane is open.  The gate stays shut: nothing is sent before all are. */
+static bool open_lanes(struct phase_run *p)
+{
+    bool ok = true;
+
+    atomic_store(&p->running, p->lane_count);
+    for (int i = 0; i < p->step_count; i++) {
+        struct step_run *s = &p->steps[i];
+
+        for (int k = 0; k < s->job.lane_count; k++) {
+            struct lane_thread *t = &s->threads[k];
+
+            if (pthread_create(&t->thread, NULL, lane_main, t) != 0)
+                err_bug(__FILE__, __LINE__, "cannot create a thread");
+            t->created = true;
+        }
+    }
+    pthread_mutex_lock(&p->lock);
+    while (p->at_gate < p->lane_count)
+        pthread_cond_wait(&p->gate, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->step_count; i++) {
+        for (int k = 0; k < p->steps[i].job.lane_count; k++) {
+            if (p->steps[i].threads[k].opened)
+                continue;
+            fail_step(p, &p->steps[i], lane_error(p->steps[i].lanes[k]));
+            ok = false;
+        }
+    }
+    return ok;
+}
+
+static void open_gate(struct phase_run *p, bool go)
+{
+    uint64_t start = now_ns() + NS_PER_MS;
+
+    for (int i = 0; i < p->step_count; i++) {
+        struct step_run *s = &p->steps[i];
+
+        s->start_ns = start + (uint64_t)s->step->load.start_time;
+        s->result->begun = go;
+        s->result->started_wall_ns = wall_ns() + (uint64_t)s->step->load.start_time;
+        atomic_store(&s->control.cancelled, !go);
+        atomic_store(&s->control.start_ns, s->start_ns);
+        if (go)
+            meter_init(&s->meter, &s->result->shape);
+    }
+    pthread_mutex_lock(&p->lock);
+    p->gate_open = true;
+    pthread_cond_broadcast(&p->gate);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void stop_steps(struct phase_run *p, bool hurry)
+{
+    uint64_t now = now_ns();
+
+    p->stopped = true;
+    for (int i = 0; i < p->step_count; i++) {
+        if (hurry)
+            atomic_store(&p->steps[i].control.grace_ns, INTERRUPT_GRACE);
+        atomic_store(&p->steps[i].control.stop_ns, now);
+    }
+}
+
+static bool until_stopped(const struct phase_run *p)
+{
+    for (int i = 0; i < p->step_count; i++)
+        if (p->steps[i].step->load.duration == DURATION_UNTIL_STOPPED)
+            return true;
+    return false;
+}
+
+/* Ctrl-C is the planned end of `until-stopped`, and cuts everything else short. */
+static void watch(struct phase_run *p)
+{
+    struct run_result *r = p->c->result;
+    struct err e;
+
+    monitor_tick(p->c->monitor);
+    if (p->stopped)
+        return;
+    if (*p->c->interrupted && until_stopped(p)) {
+        *p->c->interrupted = 0;
+        stop_steps(p, false);
+    } else if (*p->c->interrupted) {
+        stop_steps(p, true);
+    } else if (p->c->supervisor &&
+               !supervisor_healthy(p->c->supervisor, r->services, p->c->arena, &e)) {
+        for (int i = 0; i < p->step_count; i++)
+            fail_step(p, &p->steps[i], e.text);
+        stop_steps(p, true);
+    }
+}
+
+static void show(struct phase_run *p)
+{
+    uint64_t now = now_ns();
+
+    for (int i = 0; i < p->step_count; i++) {
+        struct step_run *s = &p->steps[i];
+        struct live *l = &p->live[i];
+
+        live_snapshot(s->live, s->lanes, s->job.lane_count, s->step, s->start_ns, now, l);
+        if (l->vus >= 0 && l->started && !l->over)
+            meter_gauge(&s->meter, M_VUS, 0, TAG_OK, (int)(l->elapsed_ns / NS_PER_S),
+                        (double)l->vus);
+    }
+    for (int i = 0; p->c->observers[i]; i++)
+        if (p->c->observers[i]->tick)
+            p->c->observers[i]->tick(p->c->observers[i]->ctx, p->out, p->live, p->step_count);
+}
+
+static void follow(struct phase_run *p)
+{
+    struct pollfd pfd = {.fd = p->done_fd, .events = POLLIN};
+    uint64_t count;
+
+    while (atomic_load(&p->running) > 0) {
+        if (poll(&pfd, 1, TICK_MS) > 0 && read(p->done_fd, &count, sizeof(count)) < 0)
+            bug("eventfd");
+        watch(p);
+        show(p);
+    }
+}
+
+static void copy_failures(struct phase_run *p, struct step_result *r, struct failures *f)
+{
+    failures_sort(f);
+    r->error_count = f->n;
+    r->errors = arena_array(p->c->arena, struct error_count, f->n);
+    for (int i = 0; i < f->n; i++)
+        r->errors[i] = (struct error_count){f->v[i].outcome, arena_strdup(p->c->arena, f->v[i].why),
+                                            f->v[i].count};
+}
+
+static void count_engine(struct step_run *s, double held, double asked)
+{
+    struct step_result *r = s->result;
+
+    r->planned = load_operations(&s->step->load);
+    if (s->step->load.duration == DURATION_UNTIL_STOPPED)
+        r->planned = 0;
+    if (r->planned > 0 && s->step->load.executor != EX_ONCE)
+        meter_gauge(&s->meter, M_ACHIEVED_RATE, 0, TAG_OK, 0, (double)r->sent / r->planned);
+    if (asked > 0)
+        meter_gauge(&s->meter, M_HELD_RATIO, 0, TAG_OK, 0, held / asked);
+    meter_merge(&r->meter, &s->meter);
+    meter_free(&s->meter);
+}
+
+static void gather_step(struct phase_run *p, struct step_run *s)
+{
+    struct step_result *r = s->result;
+    struct failures *f = xcalloc(1, sizeof(*f));
+    double held = 0, asked = 0;
+
+    for (int k = 0; s->threads && k < s->job.lane_count; k++) {
+        const struct lane_totals *t = lane_totals(s->lanes[k]);
+
+        if (s->threads[k].created)
+            pthread_join(s->threads[k].thread, NULL);
+        r->sent += t->sent;
+        r->ok += t->ok;
+        r->failed += t->failed;
+        r->client_errors += t->client_errors;
+        r->dropped += t->dropped;
+        r->unfinished += t->unfinished;
+        held += t->held_ns;
+        asked += t->asked_ns;
+        if (t->last_end_ns > s->start_ns && t->last_end_ns - s->start_ns > r->measured_ns)
+            r->measured_ns = t->last_end_ns - s->start_ns;
+        meter_merge(&r->meter, lane_meter(s->lanes[k]));
+        failures_merge(f, lane_failures(s->lanes[k]));
+    }
+    copy_failures(p, r, f);
+    free(f);
+    if (r->begun)
+        count_engine(s, held, asked);
+}
+
+/* A step without load is one operation that must succeed; its failure is told in its own words. */
+static void explain_single(struct phase_run *p, struct step_run *s)
+{
+    struct step_result *r = s->result;
+
+    if (!s->job.verify || !r->begun || r->failure || r->error_count == 0)
+        return;
+    fail_step(p, s, r->errors[0].why);
+    r->failure_is_breach = r->errors[0].outcome == OP_UNEXPECTED &&
+                           !(s->step->driver->flags & DRIVER_BLOCKS) && !s->step->cleanup;
+}
+
+static void gather(struct phase_run *p)
+{
+    for (int i = 0; i < p->step_count; i++) {
+        struct step_run *s = &p->steps[i];
+
+        gather_step(p, s);
+        if (s->prepared && s->step->driver->collect)
+            s->step->driver->collect(&s->job);
+        explain_single(p, s);
+        for (int k = 0; s->lanes && k < s->job.lane_count; k++)
+            lane_free(s->lanes[k]);
+        free(s->live);
+    }
+}
+
+/* A driver publishes from collect(), for the phases after this one. */
+void job_publish(struct job *job, const char *key, const char *value)
+{
+    struct step_run *s = (struct step_run *)((char *)job - offsetof(struct step_run, job));
+
+    suite_publish(s->phase->c->suite, s->phase->out->phase->name, key, value);
+}
+
+static void init(struct phase_run *p, struct phase_context *c, struct phase *phase,
+                 struct phase_result *out)
+{
+    *p = (struct phase_run){.c = c, .out = out, .step_count = phase->step_count};
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->gate, NULL);
+    p->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    p->steps = xcalloc((size_t)phase->step_count, sizeof(*p->steps));
+    p->live = xcalloc((size_t)phase->step_count, sizeof(*p->live));
+    for (int i = 0; i < phase->step_count; i++) {
+        p->steps[i].phase = p;
+        p->steps[i].step = &phase->steps[i];
+        p->steps[i].result = &out->steps[i];
+    }
+}
+
+static void fini(struct phase_run *p)
+{
+    close(p->done_fd);
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->gate);
+    free(p->steps);
+    free(p->live);
+}
+
+/* Values that a phase before this one has published; a mistake now is no usage error any more. */
+static bool bind_deferred(struct phase_run *p, struct phase *phase)
+{
+    struct diags d;
+
+    diags_init(&d, p->c->suite->file, p->c->arena);
+    if (suite_bind_phase(p->c->suite, phase, &d))
+        return true;
+    for (const struct diag *g = d.first; g; g = g->next)
+        if (!g->warning)
+            fail_step(p, &p->steps[0], g->text);
+    return false;
+}
+
+static void run_steps(struct phase_run *p)
+{
+    bool ok = true;
+
+    for (int i = 0; i < p->step_count && ok; i++)
+        ok = prepare_step(p, &p->steps[i]);
+    for (int i = 0; i < p->step_count && ok; i++)
+        make_lanes(p, &p->steps[i], p->c->seed + (uint64_t)i);
+    if (ok) {
+        open_gate(p, open_lanes(p));
+        follow(p);
+    }
+    gather(p);
+}
+
+void phase_run(struct phase_context *c, struct phase *phase, struct phase_result *out)
+{
+    uint64_t began = now_ns();
+    struct phase_run p;
+
+    out->started_wall_ns = wall_ns();
+    out->steps = arena_array(c->arena, struct step_result, phase->step_count);
+    for (int i = 0; i < phase->step_count; i++)
+        out->steps[i].step = &phase->steps[i];
+    init(&p, c, phase, out);
+    if (bind_deferred(&p, phase))
+        run_steps(&p);
+    fini(&p);
+    out->elapsed_ns = now_ns() - began;
+}

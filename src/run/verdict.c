@@ -1,0 +1,303 @@
+/*
+ * verdict.c - from what was measured to findings, and from findings to the one exit code.
+ *
+ * A measurement that the runner itself could have spoiled must not decide: a pass is void if less
+ * than 95% of the planned work was sent, and a breach of a latency limit is void if the excess is
+ * no larger than the runner's own lag.  Everything else stands as it was judged.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/units.h"
+#include "run/result.h"
+
+#define ENOUGH_SENT      0.95
+#define CLIENT_SHARE     0.01 /* of the operations that may fail for reasons of this machine */
+#define LAG_THAT_MATTERS 1e6  /* ns: below this, our lag is noise to any limit */
+
+const char *const finding_kind_names[] = {"threshold", "executed", "service", "cleanup"};
+const char *const finding_state_names[] = {"pass", "breach", "inconclusive", "not-run"};
+
+struct judging {
+    struct phase_result *phase;
+    const struct run_result *run;
+    struct arena *arena;
+    struct finding **tail;
+};
+
+static struct finding *add(struct judging *j, enum finding_kind kind, enum finding_state state,
+                           const struct step_result *r, const char *type)
+{
+    struct finding *f = arena_new(j->arena, struct finding);
+
+    f->kind = kind;
+    f->state = state;
+    f->type = type;
+    f->step = r ? r->step->name : NULL;
+    f->line = r ? r->step->at.line : 0;
+    f->col = r ? r->step->at.col : 0;
+    *j->tail = f;
+    j->tail = &f->next;
+    return f;
+}
+
+static const char *count(double n, struct arena *arena)
+{
+    char text[UNITS_MAX];
+
+    return arena_strdup(arena, units_print_count(n, text));
+}
+
+static enum finding_kind kind_of(const struct step_result *r)
+{
+    return r->step->cleanup ? FINDING_CLEANUP : FINDING_EXECUTED;
+}
+
+static const char *executed_name(const struct judging *j, const struct step_result *r)
+{
+    const char *what = r->step->cleanup ? "cleaned up" : "executed";
+
+    return j->phase->phase->parallel ? arena_printf(j->arena, "%s: %s", r->step->name, what) : what;
+}
+
+/* The first reason of a class, for the message. */
+static const char *first_why(const struct step_result *r, enum fault fault)
+{
+    for (int i = 0; i < r->error_count; i++)
+        if (outcomes[r->errors[i].outcome].fault == fault)
+            return r->errors[i].why;
+    return "unknown";
+}
+
+static bool too_little_sent(const struct step_result *r)
+{
+    return r->planned > 1 && (double)r->sent < ENOUGH_SENT * r->planned;
+}
+
+static bool too_many_client_errors(const struct step_result *r)
+{
+    return r->client_errors > 0 && (double)r->client_errors > CLIENT_SHARE * (double)r->sent;
+}
+
+static void find_failed(struct judging *j, const struct step_result *r)
+{
+    bool breach = r->failure_is_breach;
+    struct finding *f = add(j, kind_of(r), breach ? FOUND_BREACH : FOUND_INCONCLUSIVE, r,
+                            breach ? "expect" : "infra");
+
+    f->name = executed_name(j, r);
+    f->message = r->failure;
+}
+
+/* The planned work was done, or how much of it was not and why. */
+static void find_executed(struct judging *j, const struct step_result *r)
+{
+    struct finding *f = add(j, kind_of(r), FOUND_INCONCLUSIVE, r, "inconclusive");
+
+    f->name = executed_name(j, r);
+    if (j->run->interrupted && r->planned != 0 && too_little_sent(r)) {
+        f->type = "interrupted";
+        f->message =
+            arena_printf(j->arena, "%s ended it after %s of %s operations", j->run->interrupted,
+                         count((double)r->sent, j->arena), count(r->planned, j->arena));
+    } else if (r->sent == 0) {
+        f->message = "nothing was sent";
+    } else if (too_little_sent(r)) {
+        f->type = "client";
+        f->message = arena_printf(
+            j->arena,
+            "%s of %s planned operations were sent: raise `max_in_flight` or `lanes`, or lower "
+            "the rate",
+            count((double)r->sent, j->arena), count(r->planned, j->arena));
+    } else if (too_many_client_errors(r)) {
+        f->type = "client";
+        f->message =
+            arena_printf(j->arena, "%s of %s operations failed for a cause on this machine: %s",
+                         count((double)r->client_errors, j->arena),
+                         count((double)r->sent, j->arena), first_why(r, FAULT_CLIENT));
+    } else {
+        f->state = FOUND_PASS;
+        f->message = arena_printf(j->arena, "%s operation%s sent", count((double)r->sent, j->arena),
+                                  r->sent == 1 ? "" : "s");
+    }
+}
+
+static double own_lag_p99(const struct step_result *r)
+{
+    struct selection sel = {M_SCHEDULE_LAG, -1, -1, 0, -1};
+    struct series s;
+    double lag;
+
+    series_select(&s, &r->meter, &sel);
+    lag = s.hist ? hist_quantile(s.hist, 0.99) : 0;
+    series_free(&s);
+    return lag;
+}
+
+/* Takes back a verdict that the runner's own state could have brought about. */
+static void void_unfit(struct judging *j, const struct step_result *r, struct finding *f)
+{
+    const struct evidence *e = &f->evidence;
+    char excess[UNITS_MAX], lag[UNITS_MAX];
+
+    if (f->state == FOUND_PASS && (too_little_sent(r) || too_many_client_errors(r))) {
+        f->state = FOUND_INCONCLUSIVE;
+        f->type = "client";
+        f->message = arena_printf(j->arena, "%s; but the planned load was not sent", f->message);
+    } else if (f->state == FOUND_BREACH && f->metric->unit == UNIT_TIME &&
+               load_is_open(&r->step->load)) {
+        double own = own_lag_p99(r);
+
+        if (own < LAG_THAT_MATTERS || -e->margin > own)
+            return;
+        f->state = FOUND_INCONCLUSIVE;
+        f->type = "client";
+        f->message = arena_printf(
+            j->arena,
+            "%s; but the excess of %s is no larger than this machine's own lag of %s: give "
+            "the runner more CPU",
+            f->message, units_print_duration(-e->margin, excess), units_print_duration(own, lag));
+    }
+}
+
+static enum finding_state state_of(enum verdict v)
+{
+    return v == VERDICT_PASS ? FOUND_PASS : v == VERDICT_BREACH ? FOUND_BREACH : FOUND_INCONCLUSIVE;
+}
+
+static const char *threshold_name(const struct judging *j, const struct threshold *t)
+{
+    char tags[512] = "";
+    size_t len = 0;
+
+    for (int i = 0; i < t->selector.tag_count && len < sizeof(tags); i++)
+        len += (size_t)snprintf(tags + len, sizeof(tags) - len, "%s%s:%s", i ? "," : "{",
+                                t->selector.tags[i].name, t->selector.tags[i].value);
+    return arena_printf(j->arena, "%s%s%s %s", t->selector.metric, tags, *tags ? "}" : "", t->text);
+}
+
+static void find_threshold(struct judging *j, const struct step_result *r,
+                           const struct threshold *t)
+{
+    struct finding *f = add(j, FINDING_THRESHOLD, FOUND_NOT_RUN, r, "threshold");
+    struct selection sel;
+    struct series s;
+
+    f->threshold = t;
+    f->warn = t->severity == SEVERITY_WARN;
+    f->line = t->line;
+    f->col = t->col;
+    f->name = threshold_name(j, t);
+    if (j->phase->phase->parallel)
+        f->name = arena_printf(j->arena, "%s: %s", r->step->name, f->name);
+    f->metric = r->step->metrics[step_metric(r->step, t->selector.metric)];
+    if (!r->begun) {
+        f->message = "the step did not run";
+        return;
+    }
+    step_select(r->step, &t->selector, &sel);
+    series_select(&s, &r->meter, &sel);
+    judge_threshold(t, &s, j->arena, &f->evidence);
+    series_free(&s);
+    f->state = state_of(f->evidence.verdict);
+    f->message = f->evidence.reason;
+    if (f->state == FOUND_INCONCLUSIVE)
+        f->type = "inconclusive";
+    void_unfit(j, r, f);
+}
+
+/* Two thresholds written alike still need names of their own: readers keep only the first. */
+static void number_repeats(struct phase_result *p, struct arena *arena)
+{
+    for (struct finding *f = p->findings; f; f = f->next) {
+        int n = 1;
+
+        for (struct finding *g = f->next; g; g = g->next)
+            if (strcmp(g->name, f->name) == 0)
+                g->name = arena_printf(arena, "%s (%d)", g->name, ++n);
+    }
+}
+
+void phase_judge(struct phase_result *p, const struct run_result *r, struct arena *arena)
+{
+    struct judging j = {p, r, arena, &p->findings};
+
+    p->findings = NULL;
+    for (int i = 0; i < p->phase->step_count; i++) {
+        const struct step *step = &p->phase->steps[i];
+        struct step_result nothing = {.step = step};
+        const struct step_result *s = p->steps ? &p->steps[i] : &nothing;
+
+        if (p->skipped) {
+            struct finding *f = add(&j, kind_of(s), FOUND_NOT_RUN, s, "skipped");
+
+            f->name = executed_name(&j, s);
+            f->message = p->skipped;
+        } else if (s->failure || !s->begun) {
+            struct step_result failed = *s;
+
+            failed.failure = s->failure ? s->failure : "another step of the phase could not start";
+            find_failed(&j, &failed);
+        } else {
+            find_executed(&j, s);
+        }
+        for (int k = 0; !p->skipped && k < step->threshold_count; k++)
+            find_threshold(&j, s, step->thresholds[k]);
+    }
+    number_repeats(p, arena);
+}
+
+struct tally {
+    int count[4], thresholds;
+    const struct finding *first[4];
+    const char *where[4]; /* phase of the first */
+};
+
+static void tally_list(struct tally *t, const struct finding *f, const char *where)
+{
+    for (; f; f = f->next) {
+        if (f->warn && f->state != FOUND_PASS)
+            continue;
+        if (!t->first[f->state]) {
+            t->first[f->state] = f;
+            t->where[f->state] = where;
+        }
+        t->count[f->state]++;
+        t->thresholds += f->kind == FINDING_THRESHOLD && f->state != FOUND_NOT_RUN;
+    }
+}
+
+static const char *sentence(const struct tally *t, enum finding_state state, struct arena *arena)
+{
+    const struct finding *f = t->first[state];
+    const char *more =
+        t->count[state] > 1 ? arena_printf(arena, " (and %d more)", t->count[state] - 1) : "";
+
+    return arena_printf(arena, "%s: %s: %s%s", t->where[state], f->name, f->message, more);
+}
+
+void run_verdict(struct run_result *r)
+{
+    struct tally t = {0};
+
+    tally_list(&t, r->findings, "services");
+    for (int i = 0; i < r->phase_count; i++)
+        tally_list(&t, r->phases[i].findings, r->phases[i].phase->name);
+    if (t.count[FOUND_BREACH]) {
+        r->exit_code = 1;
+        r->headline = sentence(&t, FOUND_BREACH, r->arena);
+    } else if (t.count[FOUND_INCONCLUSIVE]) {
+        r->exit_code = 3;
+        r->headline = sentence(&t, FOUND_INCONCLUSIVE, r->arena);
+    } else if (r->interrupted || !t.count[FOUND_PASS]) {
+        r->exit_code = 3;
+        r->headline = r->interrupted ? "the run was interrupted" : "nothing was run";
+    } else {
+        r->exit_code = 0;
+        r->headline = t.thresholds ? arena_printf(r->arena, "%s%d threshold%s held",
+                                                  t.thresholds > 1 ? "all " : "", t.thresholds,
+                                                  t.thresholds > 1 ? "s" : "")
+                                   : "every step did its work";
+    }
+}
