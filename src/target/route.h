@@ -1,0 +1,33 @@
+/*
+ * route.h - which page answers a path.
+ *
+ * A surface is one file with a table of rows and one line in route.c.  The first row that matches
+ * wins; the last surface answers everything.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "net/http1.h"
+
+struct ledger;
+struct reply;
+struct request;
+
+enum {
+    ROUTE_PREFIX = 1 << 0, /* the path begins with it; otherwise it is the whole path */
+    ROUTE_BODY = 1 << 1,   /* the page reads the request's body; otherwise it is passed over */
+    ROUTE_ADMIN = 1 << 2,  /* neither counted nor programmed */
+};
+
+struct route {
+    const char *path; /* NULL ends a table */
+    unsigned flags;
+    const char *knob; /* set from what follows the prefix; or NULL */
+    const char *flag; /* a knob that the path alone sets to true; or NULL */
+    void (*answer)(const struct request *rq, struct ledger *ledger, struct reply *re);
+};
+
+const struct route *route_get(struct http1_span path);
+
+extern const struct route pages[];
