@@ -1,0 +1,157 @@
+#include "report/figures.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "report/document.h"
+
+struct step_result figures_step(const struct phase_result *p, int i)
+{
+    return p->steps ? p->steps[i] : (struct step_result){.step = &p->phase->steps[i]};
+}
+
+/* `part` and `outcome` as in struct selection, -1 for all; false if the step has no such metric. */
+static bool series_of(const struct step_result *sr, const char *metric, int part, int outcome,
+                      struct series *s)
+{
+    struct selector whole = {.metric = metric};
+    struct selection sel = {0};
+
+    if (!sr->meter.shape || step_metric(sr->step, metric) < 0 ||
+        !step_select(sr->step, &whole, &sel))
+        return false;
+    sel.part = part;
+    sel.outcome = outcome;
+    series_select(s, &sr->meter, &sel);
+    return true;
+}
+
+static double seconds_of(const struct step_result *sr, const struct series *s)
+{
+    double seconds = (double)sr->measured_ns / NS_PER_S - s->from;
+
+    return seconds > 0 ? seconds : 0;
+}
+
+void figures_get(const struct step_result *sr, struct figures *f)
+{
+    struct series s;
+    double seconds;
+
+    *f = (struct figures){0};
+    if (series_of(sr, engine_metrics[M_OP_DURATION].name, -1, -1, &s)) {
+        if (s.hist && s.n) {
+            f->measured = true;
+            f->p50 = hist_quantile(s.hist, 0.5);
+            f->p95 = hist_quantile(s.hist, 0.95);
+            f->p99 = hist_quantile(s.hist, 0.99);
+        }
+        series_free(&s);
+    }
+    if (series_of(sr, engine_metrics[M_ITERATIONS].name, -1, -1, &s)) {
+        seconds = seconds_of(sr, &s);
+        f->rate = seconds > 0 ? s.sum / seconds : 0;
+        series_free(&s);
+    }
+}
+
+static json_t *quantity(const struct metric *m, double v)
+{
+    return m->unit == UNIT_TIME ? document_ms(v) : document_number(v);
+}
+
+static void trend_values(json_t *values, const struct series *s)
+{
+    static const struct {
+        const char *key;
+        double q;
+    } tails[] = {{"p(90)", 0.9}, {"p(95)", 0.95}, {"p(99)", 0.99}, {"p(99.9)", 0.999}};
+    const struct metric *m = s->metric;
+
+    json_object_set_new(values, "count", document_count(s->n));
+    json_object_set_new(values, "avg", quantity(m, s->n ? s->sum / (double)s->n : 0));
+    json_object_set_new(values, "min", quantity(m, s->min));
+    json_object_set_new(values, "med", quantity(m, hist_quantile(s->hist, 0.5)));
+    json_object_set_new(values, "max", quantity(m, s->max));
+    for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++)
+        json_object_set_new(values, tails[i].key, quantity(m, hist_quantile(s->hist, tails[i].q)));
+}
+
+static json_t *values_of(const struct step_result *sr, const struct series *s)
+{
+    json_t *values = json_object();
+    double seconds = seconds_of(sr, s);
+
+    switch (s->metric->type) {
+    case METRIC_COUNTER:
+        json_object_set_new(values, "count", document_number(s->sum));
+        json_object_set_new(values, "rate", document_number(seconds > 0 ? s->sum / seconds : 0));
+        break;
+    case METRIC_GAUGE:
+        json_object_set_new(values, "value", quantity(s->metric, s->last));
+        json_object_set_new(values, "min", quantity(s->metric, s->min));
+        json_object_set_new(values, "max", quantity(s->metric, s->max));
+        break;
+    case METRIC_RATE:
+        json_object_set_new(values, "rate", document_number((double)s->hits / (double)s->n));
+        json_object_set_new(values, "passes", document_count(s->hits));
+        json_object_set_new(values, "fails", document_count(s->n - s->hits));
+        break;
+    case METRIC_TREND:
+        trend_values(values, s);
+    }
+    return values;
+}
+
+static void add_metric(json_t *to, const struct step_result *sr, const struct series *s,
+                       const char *name)
+{
+    static const char *const contains[] = {"default", "time", "data", "default", "default"};
+    json_t *m = json_object();
+
+    json_object_set_new(m, "type", document_word(metric_type_names[s->metric->type]));
+    json_object_set_new(m, "contains", document_word(contains[s->metric->unit]));
+    json_object_set_new(m, "values", values_of(sr, s));
+    document_set(to, name, m);
+}
+
+/* A part or an outcome of a metric is shown when it is not simply all of it. */
+static void add_share(json_t *to, const struct step_result *sr, const struct series *whole,
+                      int part, int outcome, const char *tag, const char *value)
+{
+    struct series s;
+    struct buf name = {0};
+
+    if (!series_of(sr, whole->metric->name, part, outcome, &s))
+        return;
+    if (s.n && s.n != whole->n) {
+        buf_printf(&name, "%s{%s:%s}", whole->metric->name, tag, value);
+        add_metric(to, sr, &s, buf_text(&name));
+        buf_free(&name);
+    }
+    series_free(&s);
+}
+
+json_t *figures_json(const struct step_result *sr)
+{
+    const struct meter_shape *shape = sr->meter.shape;
+    json_t *all = json_object();
+    struct series s;
+
+    for (int i = 0; shape && i < shape->metric_count; i++) {
+        const char *name = shape->metrics[i]->name;
+
+        if (!series_of(sr, name, -1, -1, &s))
+            continue;
+        if (s.n) {
+            add_metric(all, sr, &s, name);
+            for (int p = 1; p < shape->part_count; p++)
+                add_share(all, sr, &s, p, -1, "part", shape->parts[p]);
+            add_share(all, sr, &s, -1, TAG_OK, "outcome", "ok");
+            add_share(all, sr, &s, -1, TAG_FAILED, "outcome", "failed");
+        }
+        series_free(&s);
+    }
+    return all;
+}

@@ -1,0 +1,24 @@
+/*
+ * figures.h - the numbers of a step that reports show, all from its meter.
+ *
+ * The seconds are those that a threshold without a window would judge (suite.h, step_select()), so
+ * a table never disagrees with the verdict beside it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "run/result.h"
+
+/* Step `i` of a phase; one that was not begun if the phase has not been reached. */
+struct step_result figures_step(const struct phase_result *p, int i);
+
+struct figures { /* of op_duration; 0 without samples */
+    bool measured;
+    double p50, p95, p99; /* ns */
+    double rate;          /* operations ended per second */
+};
+void figures_get(const struct step_result *sr, struct figures *f);
+
+/* k6's shape: {"op_duration": {"type": "trend", "contains": "time", "values": {...}}, ...}. */
+struct json_t *figures_json(const struct step_result *sr);
