@@ -1,0 +1,312 @@
+/*
+ * target.c - `shakedown target`: the embedded target, until a signal ends it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "cmd/command.h"
+#include "net/tls.h"
+#include "target/identity.h"
+#include "target/ledger.h"
+#include "target/server.h"
+
+#define S            INT64_C(1000000000)
+#define LISTEN_MAX   64
+#define REPORT_EVERY 10 /* seconds */
+#define LOG_BUFFER   (1 << 20)
+
+struct target_args {
+    struct texts listen, names;
+    bool plain, close, chunked, stamps, quiet;
+    const char *cert, *key, *ca_out, *port_file, *log;
+    const char *latency, *first_byte, *stall, *errors;
+    double resets;
+    int64_t size, header_timeout, idle_timeout, grace, max_body, max_connections, threads, seed;
+    bool sized;
+};
+
+#define OPT_OF struct target_args
+static const struct opt target_args[] = {
+    OPT_TEXTS(listen, "ADDRESS:PORT to listen on, repeatable; port 0 takes a free one "
+                      "(127.0.0.1:0)"),
+    OPT_BOOL(plain, "false", "HTTP without TLS"),
+    OPT_TEXT(cert, NULL, "certificate chain, a PEM file; without it one is made for this run"),
+    OPT_TEXT(key, NULL, "key of the certificate, a PEM file"),
+    OPT_TEXTS(names, "names and addresses in the certificate that is made (localhost, 127.0.0.1)"),
+    OPT_TEXT(ca_out, NULL, "write the CA of the certificate that is made to this file"),
+    OPT_TEXT(port_file, NULL, "write the port to this file when ready, one line for each address"),
+    OPT_TEXT(latency, "0", "from a request's head to the end of its answer",
+             .example = "mix(90% 1ms, 9% 5ms, 1% exp(50ms))"),
+    OPT_TEXT(first_byte, NULL, "from a request's head to the first byte of its answer",
+             .example = "200ms"),
+    OPT_TEXT(stall, NULL, "times at which the whole server stands still",
+             .example = "2s every 10s"),
+    OPT_TEXT(errors, NULL, "share of requests answered with an error", .example = "1% 503"),
+    OPT_RATIO(resets, "0", "share of requests that meet a TCP reset", .example = "0.5%"),
+    OPT_SIZE(size, NULL, "answer with a body of this many bytes", OPT_GIVEN(sized)),
+    OPT_BOOL(chunked, "false", "send bodies in chunks"),
+    OPT_BOOL(close, "false", "close the connection after each answer"),
+    OPT_BOOL(stamps, "false", "tell in each answer when its request arrived and how long it took"),
+    OPT_DURATION(header_timeout, "10s", "for a handshake and for a request's head", .min = 1,
+                 .max = 86400 * S),
+    OPT_DURATION(idle_timeout, "60s", "for a connection that neither sends nor reads", .min = 1,
+                 .max = 86400 * S),
+    OPT_DURATION(grace, "5s", "for what is in flight when a signal ends the server", .min = 0,
+                 .max = 86400 * S),
+    OPT_SIZE(max_body, "1MiB", "a larger request body is answered with 413", .min = 0,
+             .max = INT64_C(1) << 30),
+    OPT_INT(max_connections, "100000", "at most this many at a time; more wait to be accepted",
+            .min = 1, .max = 10000000),
+    OPT_INT(threads, "1", "worker threads", .min = 1, .max = 64),
+    OPT_INT(seed, "1", "of random latencies", .min = 0, .max = INT64_MAX),
+    OPT_TEXT(log, NULL, "write each request's arrival, departure, programmed time and status"),
+    OPT_BOOL(quiet, "false", "do not tell every 10s how much was served"),
+    {0},
+};
+#undef OPT_OF
+
+static struct server *running;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    server_stop(running);
+}
+
+/* The options that stand for knobs, by the knobs' own readers, so that both are written alike. */
+static bool read_program(const struct target_args *a, struct server_config *c, struct err *e)
+{
+    struct program *p = &c->program;
+
+    p->reset = a->resets;
+    p->sized = a->sized;
+    p->size = a->size;
+    p->close = a->close;
+    p->chunked = a->chunked;
+    p->stamps = a->stamps;
+    if (a->resets < 0 || a->resets > 1)
+        return err_set(e, "resets: a share is at most 100%%");
+    if (a->size > PROGRAM_SIZE_MAX)
+        return err_set(e, "size: at most 1 TiB");
+    return program_set(p, "latency", a->latency, e) &&
+           (!a->first_byte || program_set(p, "first_byte", a->first_byte, e)) &&
+           (!a->errors || program_set(p, "errors", a->errors, e)) &&
+           (!a->stall || stall_parse(&c->stall, a->stall, e) || err_wrap(e, "stall"));
+}
+
+static bool read_config(const struct target_args *a, struct server_config *c, struct err *e)
+{
+    static const char *const loopback[] = {"127.0.0.1:0"};
+
+    *c = (struct server_config){
+        .listen = a->listen.n ? a->listen.v : loopback,
+        .listen_count = a->listen.n ? a->listen.n : 1,
+        .header_timeout = (uint64_t)a->header_timeout,
+        .idle_timeout = (uint64_t)a->idle_timeout,
+        .grace = (uint64_t)a->grace,
+        .max_body = (uint64_t)a->max_body,
+        .max_connections = (uint64_t)a->max_connections,
+        .threads = (int)a->threads,
+        .seed = (uint64_t)a->seed,
+    };
+    if (c->listen_count > LISTEN_MAX)
+        return err_set(e, "at most %d addresses", LISTEN_MAX);
+    for (int i = 0; i < c->listen_count; i++)
+        if (!server_check_address(c->listen[i], e))
+            return err_wrap(e, "listen");
+    if (!a->cert != !a->key)
+        return err_set(e, "--cert and --key go together");
+    if (a->plain && (a->cert || a->ca_out || a->names.n))
+        return err_set(e, "--plain serves without a certificate");
+    if (a->cert && (a->ca_out || a->names.n))
+        return err_set(e,
+                       "--names and --ca-out are for a certificate that is made; --cert gives one");
+    return read_program(a, c, e);
+}
+
+static struct ssl_ctx_st *load_identity(const struct target_args *a, struct err *e)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "::1"};
+    struct identity_opts o = {
+        .cert = a->cert,
+        .key = a->key,
+        .names = a->names.n ? a->names.v : names,
+        .name_count = a->names.n ? a->names.n : 3,
+        .ca_out = a->ca_out,
+    };
+
+    return identity_load(&o, e);
+}
+
+/* Ready: the sockets listen, so whoever reads this can connect. */
+static bool publish(const struct target_args *a, const struct server *s, struct err *e)
+{
+    struct buf ports = {0};
+    bool ok;
+
+    for (int i = 0; i < s->config.listen_count; i++) {
+        printf("listening %s\n", s->urls[i]);
+        buf_printf(&ports, "%u\n", (unsigned)s->ports[i]);
+    }
+    fflush(stdout);
+    ok = !a->port_file || fs_write(a->port_file, ports.data, ports.len, 0644, e);
+    buf_free(&ports);
+    return ok;
+}
+
+static void set_signals(void (*stop)(int))
+{
+    struct sigaction act = {.sa_handler = stop};
+
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGINT, &act, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+struct reporter {
+    struct server *server;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool end;
+};
+
+static void report(const struct server *s)
+{
+    printf("served %" PRIu64 " requests, %" PRIu64 " connections open\n",
+           ledger_get(s->ledger, COUNT_ANSWERED), ledger_open(s->ledger));
+    fflush(stdout);
+}
+
+static void *run_reporter(void *ctx)
+{
+    struct reporter *r = ctx;
+    struct timespec next;
+
+    clock_gettime(CLOCK_MONOTONIC, &next);
+    pthread_mutex_lock(&r->lock);
+    while (!r->end) {
+        next.tv_sec += REPORT_EVERY;
+        while (!r->end && pthread_cond_clockwait(&r->ended, &r->lock, CLOCK_MONOTONIC, &next) == 0)
+            continue;
+        report(r->server);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+/* The lines are written by a thread of their own: a full pipe must not hold up a worker. */
+static void serve_and_report(struct server *s)
+{
+    struct reporter r = {
+        .server = s, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+    bool started = pthread_create(&r.thread, NULL, run_reporter, &r) == 0;
+
+    server_run(s);
+    if (!started)
+        return;
+    pthread_mutex_lock(&r.lock);
+    r.end = true;
+    pthread_cond_signal(&r.ended);
+    pthread_mutex_unlock(&r.lock);
+    pthread_join(r.thread, NULL);
+}
+
+static bool serve(const struct target_args *a, const struct server_config *c, struct err *e)
+{
+    bool ok;
+
+    running = server_open(c, e);
+    if (!running)
+        return false;
+    set_signals(on_signal);
+    ok = publish(a, running, e);
+    if (ok && a->quiet)
+        server_run(running);
+    else if (ok)
+        serve_and_report(running);
+    set_signals(SIG_IGN);
+    server_free(running);
+    return ok;
+}
+
+static bool open_log(const struct target_args *a, struct server_config *c, struct err *e)
+{
+    if (!a->log)
+        return true;
+    c->log = fopen(a->log, "we");
+    if (!c->log)
+        return err_errno(e, "cannot write %s", a->log);
+    setvbuf(c->log, NULL, _IOFBF, LOG_BUFFER);
+    return true;
+}
+
+static bool close_log(const struct target_args *a, struct server_config *c, struct err *e)
+{
+    bool ok = !c->log || !ferror(c->log);
+
+    if (c->log && fclose(c->log) != 0)
+        ok = false;
+    return ok || err_set(e, "could not write all of %s", a->log);
+}
+
+static int fail(const struct err *e, int code)
+{
+    fprintf(stderr, "shakedown target: %s\n", e->text);
+    return code;
+}
+
+static int run(const void *opts)
+{
+    const struct target_args *a = opts;
+    struct server_config c;
+    struct err e;
+    bool ok;
+
+    if (!read_config(a, &c, &e))
+        return fail(&e, EXIT_USAGE);
+    c.tls = a->plain ? NULL : load_identity(a, &e);
+    if (!a->plain && !c.tls)
+        return fail(&e, EXIT_COULD_NOT);
+    ok = open_log(a, &c, &e) && serve(a, &c, &e);
+    ok = close_log(a, &c, &e) && ok;
+    tls_ctx_free(c.tls);
+    return ok ? EXIT_PASS : fail(&e, EXIT_COULD_NOT);
+}
+
+static const char details[] =
+    "A target that does as it is told and stamps what it did: the yardstick that measurements are\n"
+    "held against.  Any path answers 200 \"ok\"; /healthz, /stats, POST /stats/reset, /echo, "
+    "/headers,\n"
+    "/status/NNN, /bytes/SIZE, /chunked/SIZE, /delay/DIST, /redirect?to=URL and /close do what "
+    "they\n"
+    "say.  A request changes its own program by query or by field: ?latency=5ms&status=503, or\n"
+    "X-Target-Latency: 5ms; knobs: latency, first_byte, status, size, errors, reset, truncate, "
+    "close,\n"
+    "chunked, early, stamps.\n"
+    "\n"
+    "Distributions: 5ms, uniform(1ms,5ms), exp(5ms), normal(10ms,2ms), lognormal(5ms,0.5),\n"
+    "pareto(1ms,1.5), mix(90% 1ms, 9% 5ms, 1% 50ms).  Shares are dealt by request number: of "
+    "every\n"
+    "1000 requests exactly the asked number gets its part.\n"
+    "\n"
+    "It listens on loopback unless told otherwise.  SIGTERM and SIGINT end it with exit code 0.";
+
+const struct command command_target = {
+    .name = "target",
+    .usage = "[options]",
+    .brief = "serve the embedded target: programmable latency, faults and stamps",
+    .details = details,
+    .opts = target_args,
+    .opts_size = sizeof(struct target_args),
+    .run = run,
+};

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" valdate suites/good.yaml

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" run suites/good.yaml --color sometimes

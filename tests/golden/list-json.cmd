@@ -1,0 +1,1 @@
+"$SHAKEDOWN" list suites/good.yaml --format json

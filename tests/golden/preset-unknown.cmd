@@ -1,0 +1,1 @@
+"$SHAKEDOWN" run suites/good.yaml --preset slo

@@ -1,0 +1,1 @@
+TOKEN=canary-7f3a "$SHAKEDOWN" validate suites/secret-in-command.yaml

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" run suites/good.yaml --set limt=1s

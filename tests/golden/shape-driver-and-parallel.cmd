@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/shape-driver-and-parallel.yaml

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/shape-no-driver.yaml

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/shape-same-name.yaml

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/target-undeclared.yaml

@@ -1,0 +1,1 @@
+for s in ../../suites/*.yaml; do echo "$s"; "$SHAKEDOWN" validate "$s" || exit; done

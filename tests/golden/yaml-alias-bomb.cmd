@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/yaml-alias-bomb.yaml

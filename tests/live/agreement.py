@@ -1,0 +1,60 @@
+"""agreement.py DIR EXIT_CODE - do all reports of a run agree with its exit code?
+
+Also holds what is promised of every run: result.json fits its schema, the strict JUnit document has at
+least one test case, names in a suite are unique.
+"""
+import json
+import pathlib
+import sys
+import xml.etree.ElementTree as xml
+
+import jsonschema
+
+VERDICTS = {0: "pass", 1: "breach", 3: "inconclusive"}
+HEADLINES = {0: "pass:", 1: "breach:", 3: "could not tell:"}
+
+
+def complain(text):
+    print(text)
+    sys.exit(1)
+
+
+def junit_code(root):
+    """The exit code that a reader of junit.xml would conclude."""
+    cases = root.findall(".//testcase")
+    if not cases:
+        complain("junit.xml: no test case")
+    for suite in root.iter("testsuite"):
+        names = [case.get("name") for case in suite.findall("testcase")]
+        if len(names) != len(set(names)):
+            complain(f"junit.xml: repeated names in {suite.get('name')}: {names}")
+        for kind, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            if suite.get(kind) and int(suite.get(kind)) != len(suite.findall(f"testcase/{tag}")):
+                complain(f"junit.xml: {suite.get('name')}: {kind}={suite.get(kind)} is not the count")
+    if root.findall(".//testcase/failure"):
+        return 1
+    return 3 if root.findall(".//testcase/error") else 0
+
+
+def main():
+    folder, code = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+    result = json.loads((folder / "result.json").read_text())
+    schema = json.loads(pathlib.Path("docs/result.schema.json").read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    jsonschema.Draft7Validator(schema).validate(result)
+
+    if result["exit_code"] != code:
+        complain(f"result.json: exit_code {result['exit_code']}, not {code}")
+    if result["verdict"] != VERDICTS[code]:
+        complain(f"result.json: verdict {result['verdict']}, not {VERDICTS[code]}")
+    concluded = junit_code(xml.parse(folder / "junit.xml").getroot())
+    if concluded != code:
+        complain(f"junit.xml reads like exit code {concluded}, not {code}")
+    summary = (folder / "summary.txt").read_text()
+    if HEADLINES[code] not in summary:
+        complain(f"summary.txt does not say \"{HEADLINES[code]}\"")
+    if list(folder.glob("**/*.tmp*")):
+        complain("a temporary file was left in the results")
+
+
+main()

@@ -1,0 +1,26 @@
+. ./lib.sh
+suite=tests/live/suites/mistake.yaml
+
+# The messages are held by tests/golden; here it is that nothing has happened.
+refused() {
+    name=$1
+    shift
+    run 2 "$name" "$@"
+    check "$name: no results" test ! -e "$OUT"
+    check "$name: nothing was started" test ! -e "$TMP/mark"
+    check "$name: says why" test -s "$TMP/stderr"
+    check "$name: standard output is empty" test ! -s "$TMP/stdout"
+}
+
+refused "a limit that is none" $suite --set mark="$TMP/mark" --set limit=soon
+refused "an unset variable" $suite
+refused "an unknown preset" $suite --set mark="$TMP/mark" --preset none
+refused "an unknown flag" $suite --set mark="$TMP/mark" --frobnicate
+refused "an unknown phase" $suite --set mark="$TMP/mark" --only nothing
+refused "a missing suite" tests/live/suites/none.yaml
+for s in tests/golden/suites/*.yaml; do
+    case $s in
+    */good.yaml | */threshold-implied.yaml) ;;
+    *) refused "$(basename "$s" .yaml)" "$s" ;;
+    esac
+done

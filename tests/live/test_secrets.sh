@@ -1,0 +1,23 @@
+. ./lib.sh
+
+LIVE_SECRET='canary/7f3a+"quoted" & spaced'
+export LIVE_SECRET
+
+# Fails if any form of the secret is anywhere in the files.
+absent() {
+    ! grep -rlF -e "$LIVE_SECRET" -e 'canary/7f3a' -e 'canary%2F7f3a' -e 'canary%2f7f3a' \
+        -e "$(printf '%s' "$LIVE_SECRET" | base64 -w 0)" -e "$(printf '%s' "user:$LIVE_SECRET" | base64 -w 0)" "$@"
+}
+
+run 1 "a run that uses a secret" tests/live/suites/secrets.yaml
+check "the secret is in no report, log or output" absent "$OUT" "$TMP/stdout" "$TMP/stderr"
+check "the service that told it is redacted" grep -q '\*\*\*' "$OUT/services/talker.log"
+
+program run tests/live/suites/secrets.yaml --dry-run --show-origin >"$TMP/stdout" 2>"$TMP/stderr"
+expect_code 0 $? "a plan that uses a secret"
+check "the secret is not in the plan" absent "$TMP/stdout" "$TMP/stderr"
+shake 1 "judge: a run that used a secret" judge "$OUT"
+check "the secret is not in what judge says" absent "$TMP/stdout" "$TMP/stderr"
+
+unset LIVE_SECRET
+run 2 "the secret is missing" tests/live/suites/secrets.yaml
