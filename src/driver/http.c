@@ -190,7 +190,7 @@ static bool http_check(const void *opts, const struct node *at, const char *path
     int before = d->errors;
     struct mix mix;
 
-    if (!t)
+    if (!t || !t->scheme) /* undeclared, or its url is wrong: that has been told */
         return false;
     if (strcmp(t->scheme, "http") != 0 && strcmp(t->scheme, "https") != 0)
         return diag_add(d, pos,

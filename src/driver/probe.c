@@ -77,7 +77,7 @@ static bool probe_check(const void *opts, const struct node *at, const char *pat
     const struct target *t = o->request.target;
     struct request_compile c = {.opts = &o->request, .at = at, .path = path};
 
-    if (!t)
+    if (!t || !t->scheme) /* undeclared, or its url is wrong: that has been told */
         return false;
     if (is_tcp(t))
         return t->port == 0

@@ -36,6 +36,7 @@ struct lane_run {
     struct slot *slots;
     uint32_t free; /* index + 1 of the first free operation; 0: none */
     uint32_t busy, held;
+    uint64_t freed_ns; /* when the first operation became free after none had been */
 
     int wake_fd; /* timerfd, absolute */
     struct event *wake;

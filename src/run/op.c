@@ -182,6 +182,8 @@ static void release(struct lane_run *l, struct op *op, uint64_t now)
         s->held = false;
         l->held--;
     }
+    if (!l->free)
+        l->freed_ns = now;
     s->busy = false;
     s->next_free = l->free;
     l->free = (uint32_t)(op - l->lane.ops) + 1;

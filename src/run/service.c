@@ -56,8 +56,11 @@ struct supervisor *supervisor_new(const struct supervisor_opts *o)
     s->list = arena_array(&s->arena, struct supervised, s->count);
     s->order = arena_array(&s->arena, int, s->count);
     for (int i = 0; i < s->count; i++)
-        s->list[i] = (struct supervised){
-            .service = &o->suite->services[i], .pidfd = -1, .out = -1, .log = -1};
+        s->list[i] = (struct supervised){.service = &o->suite->services[i],
+                                         .pidfd = -1,
+                                         .out = -1,
+                                         .log = -1,
+                                         .polled = o->no_cleanup};
     s->watch = watch_new(s->list, s->count);
     return s;
 }
@@ -116,7 +119,7 @@ static void release_ports(const struct service *v)
  * Where it writes, and where the watch reads.  A service that is to outlive us must not write into
  * a pipe of ours: it gets a file in its private folder, and the watch copies what appears there.
  */
-static bool open_output(const struct supervisor *s, struct supervised *v, int ends[2],
+static bool open_output(const struct supervisor *s, const struct supervised *v, int ends[2],
                         struct err *e)
 {
     char path[4096];
@@ -130,7 +133,6 @@ static bool open_output(const struct supervisor *s, struct supervised *v, int en
     snprintf(path, sizeof(path), "%s/output.log", v->service->dir);
     ends[1] = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     ends[0] = ends[1] < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    v->polled = true;
     if (ends[0] >= 0)
         return true;
     err_errno(e, "could not write \"%s\"", path);
@@ -398,8 +400,8 @@ void supervisor_leave(struct supervisor *s, struct buf *out)
     for (int i = 0; i < s->started; i++) {
         const struct supervised *v = &s->list[s->order[i]];
 
-        buf_printf(out, "service %s is left running; to stop it: kill -%s -- -%d\n",
-                   v->service->name, stop_signals[v->service->stop.signal], (int)v->pid);
+        buf_printf(out, "service %s is left running; to stop it: kill -%s -%d\n", v->service->name,
+                   stop_signals[v->service->stop.signal], (int)v->pid);
     }
     end_watch(s);
 }

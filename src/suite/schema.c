@@ -58,11 +58,29 @@ static void add_drivers(json_t *properties)
     }
 }
 
+static void add_way(json_t *ways, const char *key)
+{
+    json_array_append_new(ways, json_pack("{s:[s]}", "required", key));
+}
+
+/* Exactly one of the drivers; of a phase, or `parallel`. */
+static json_t *one_way(bool parallel)
+{
+    json_t *ways = json_array();
+
+    for (int i = 0; drivers[i]; i++)
+        add_way(ways, drivers[i]->name);
+    if (parallel)
+        add_way(ways, "parallel");
+    return ways;
+}
+
 static json_t *step(void)
 {
     json_t *s = opt_schema(step_table);
 
     add_drivers(json_object_get(s, "properties"));
+    json_object_set_new(s, "oneOf", one_way(false));
     return s;
 }
 
@@ -72,6 +90,7 @@ static json_t *phase(void)
 
     json_object_update_missing(json_object_get(s, "properties"),
                                json_object_get(inner, "properties"));
+    json_object_set_new(s, "oneOf", one_way(true));
     json_decref(inner);
     return s;
 }

@@ -278,22 +278,25 @@ static void bind_files(struct suite_scope *s, struct service *v, const struct no
     }
 }
 
+/* A command of the list. */
+static const struct opt prepare_table[] = {
+    {.name = "prepare",
+     .type = OPT_T_TEXTS,
+     .help = "program and arguments",
+     .flags = OPT_REQUIRED},
+    {0},
+};
+
 /* A list of commands, each a list; one command may stand alone. */
 static void bind_prepare(struct service *v, const struct node *list, const char *path,
                          const struct bind *b)
 {
-    static const struct opt row = {.name = "prepare", .type = OPT_T_TEXTS};
     bool nested = list->type == NODE_LIST && list->first && list->first->type == NODE_LIST;
 
-    path = arena_printf(b->arena, "%s.prepare", path);
     v->prepare = arena_array(b->arena, struct texts, nested ? list->count : 1);
-    if (!nested) {
-        if (opt_bind_value(&row, list, path, &v->prepare[0], b))
-            v->prepare_count = 1;
-        return;
-    }
-    for (const struct node *n = list->first; n; n = n->next)
-        if (opt_bind_value(&row, n, path, &v->prepare[v->prepare_count], b))
+    for (const struct node *n = nested ? list->first : list; n; n = nested ? n->next : NULL)
+        if (opt_bind(prepare_table, NULL, node_wrap(n, "prepare", b->arena), path,
+                     &v->prepare[v->prepare_count], b))
             v->prepare_count++;
 }
 

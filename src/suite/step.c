@@ -126,6 +126,7 @@ static void bind_tags(struct step *step, const struct phase *phase, const struct
                                        "part", "outcome", "window", NULL};
 
     step->tags = arena_array(b->arena, struct tag, 4 + (tags ? tags->count : 0));
+    step->tag_count = 0;
     add_tag(step, "step", step->name);
     add_tag(step, "phase", phase->name);
     add_tag(step, "driver", step->driver->name);

@@ -23,7 +23,7 @@ const struct opt threshold_table[] = {
     OPT_RATIO(confidence, NULL, "demand proof of a pass too, such as 95%"),
     OPT_CHOICE(severity, "fail", "warn: told, but no reason to fail", .choices = severities),
     OPT_CHOICE(on_no_data, "inconclusive", "verdict without samples", .choices = no_data),
-    OPT_INT(min_samples, "0", "fewer than this count as no data", .min = 0, .max = INT64_MAX),
+    OPT_INT(min_samples, "0", "with fewer the verdict is inconclusive", .min = 0, .max = INT64_MAX),
     {0},
 };
 #undef OPT_OF

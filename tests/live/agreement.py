@@ -11,7 +11,7 @@ import xml.etree.ElementTree as xml
 import jsonschema
 
 VERDICTS = {0: "pass", 1: "breach", 3: "inconclusive"}
-HEADLINES = {0: "pass:", 1: "breach:", 3: "could not tell:"}
+HEADLINES = {0: "PASS: ", 1: "BREACH: ", 3: "INCONCLUSIVE: "}
 
 
 def complain(text):

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -40,6 +41,7 @@ void fixture_load(struct fixture_run *f, const char *yaml)
 
     *f = (struct fixture_run){.root = "/tmp/shakedown-unit-XXXXXX"};
     assert_non_null(mkdtemp(f->root));
+    assert_int_equal(chmod(f->root, 0711), 0); /* for services of other users */
     set_text(f, yaml);
     f->source = (struct suite_source){.file = "unit.yaml",
                                       .text = f->text.data,

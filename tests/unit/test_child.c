@@ -277,7 +277,11 @@ static void stop_takes_one_that_is_stopped_or_dead(void **state)
 
     (void)state;
     pid = start("echo; kill -STOP $$; sleep 1000");
-    child_stop(pid, SIGTERM, LONG);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    status = child_stop(pid, SIGTERM, 2 * NS_PER_S);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGTERM); /* not KILL: it was woken to obey */
     pid = start("echo; exit 5");
     while (!child_ended(pid, &status))
         usleep(1000);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,9 +163,6 @@ static void an_early_death_ends_the_wait_and_shows_its_last_lines(void **state)
                         "service \"a\": exited with 3 before it was ready; its last output: "
                         "boom: no config");
     down();
-    assert_false(up("  a:\n    start: always\n    command: [sh, -c, 'exit 0']\n", false) &&
-                 supervisor_healthy(s, results, &f.arena, &e));
-    down();
 }
 
 static void one_that_never_gets_ready_is_given_up(void **state)
@@ -181,15 +179,6 @@ static void one_that_never_gets_ready_is_given_up(void **state)
                         "not ready within 400ms: no line of its output matched /never/");
     supervisor_down(s);
     assert_false(fixture_process_runs(pid_in("tmp/a/pid")));
-    down();
-}
-
-static void what_cannot_be_run_is_told(void **state)
-{
-    (void)state;
-    assert_false(up("  a:\n    start: always\n    command: [no-such-server]\n", false));
-    assert_string_equal(e.text, "service \"a\": command \"no-such-server\": not found in PATH");
-    assert_false(results[0].started);
     down();
 }
 
@@ -222,6 +211,21 @@ static void the_answer_of_a_stranger_does_not_count(void **state)
     assert_false(results[0].started);
     down();
     close(fd);
+}
+
+static void an_answer_after_its_death_does_not_count(void **state)
+{
+    (void)state;
+    assert_false(up("  a:\n"
+                    "    start: always\n"
+                    "    command: [sh, -c, 'echo $$ >pid']\n"
+                    "    ready:\n"
+                    "      exec: [sh, -c, 'until grep -q \") Z\" /proc/$(cat pid)/stat; do sleep "
+                    "0.01; done']\n"
+                    "      within: 30s\n",
+                    false));
+    assert_string_equal(results[0].failure, "exited with 0 before it was ready");
+    down();
 }
 
 static void a_taken_port_is_named_when_it_dies_of_it(void **state)
@@ -301,7 +305,8 @@ static void folder_files_and_preparation_are_there_first(void **state)
              "    command: [sh, -c, 'cat copy; echo up; exec sleep 1000']\n"
              "    ready: {log: up}\n",
              root ? "    user: nobody\n" : "");
-    assert_true(up(yaml, false));
+    if (!up(yaml, false))
+        fail_msg("%s", e.text);
     assert_int_equal(stat(fixture_path(&f, "tmp/a"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0700);
     assert_int_equal(stat(fixture_path(&f, "tmp/a/conf/a.conf"), &st), 0);
@@ -313,9 +318,13 @@ static void folder_files_and_preparation_are_there_first(void **state)
     down();
 }
 
-static void a_failed_preparation_is_told(void **state)
+static void what_fails_before_the_start_is_told(void **state)
 {
     (void)state;
+    assert_false(up("  a:\n    start: always\n    command: [no-such-server]\n", false));
+    assert_string_equal(e.text, "service \"a\": command \"no-such-server\": not found in PATH");
+    assert_false(results[0].started);
+    down();
     assert_false(up("  a:\n"
                     "    start: always\n"
                     "    prepare: [[sh, -c, 'echo cannot initdb; exit 9']]\n"
@@ -382,29 +391,41 @@ static void secrets_do_not_reach_log_or_messages(void **state)
     down();
 }
 
+/* The death signal comes when the thread that has started a process ends. */
+static void *start_and_leave(void *out)
+{
+    bool ok = up("  a:\n"
+                 "    start: always\n"
+                 "    command: [sh, -c, 'echo $$ >pid; echo up; until [ -e go ]; do sleep 0.01; "
+                 "done; echo still here; >alive; exec sleep 1000']\n"
+                 "    ready: {log: up, within: 30s}\n",
+                 true);
+
+    supervisor_leave(s, out);
+    return ok ? out : NULL;
+}
+
 static void those_left_behind_keep_running_and_can_be_stopped(void **state)
 {
     uint64_t end = now_ns() + LONG;
     struct buf left = {0};
+    pthread_t thread;
     char want[96];
+    void *ok;
     int pid;
 
     (void)state;
-    assert_true(up("  a:\n"
-                   "    start: always\n"
-                   "    command: [sh, -c, 'echo $$ >pid; echo up; until [ -e go ]; do sleep 0.01; "
-                   "done; echo still here >>alive; exec sleep 1000']\n"
-                   "    ready: {log: up, within: 30s}\n",
-                   true));
+    pthread_create(&thread, NULL, start_and_leave, &left);
+    pthread_join(thread, &ok);
+    assert_non_null(ok);
     pid = pid_in("tmp/a/pid");
-    supervisor_leave(s, &left);
     snprintf(want, sizeof(want), "kill -TERM -- -%d\n", pid);
     assert_non_null(strstr(left.data, "service a "));
     assert_non_null(strstr(left.data, want));
     supervisor_down(s);
     assert_string_equal(fixture_file(&f, "out/services/a.log"), "up\n");
     assert_true(fs_write(fixture_path(&f, "tmp/a/go"), "", 0, 0600, &e));
-    while (!*fixture_file(&f, "tmp/a/alive"))
+    while (access(fixture_path(&f, "tmp/a/alive"), F_OK) != 0)
         assert_true(now_ns() < end);
     assert_true(fixture_process_runs(pid));
     kill(-pid, SIGKILL);
@@ -418,13 +439,13 @@ UNIT_GROUP(service, cmocka_unit_test(a_line_of_output_shows_it_is_ready),
            cmocka_unit_test(a_probe_trusts_its_own_certificate_alone),
            cmocka_unit_test(an_early_death_ends_the_wait_and_shows_its_last_lines),
            cmocka_unit_test(one_that_never_gets_ready_is_given_up),
-           cmocka_unit_test(what_cannot_be_run_is_told),
            cmocka_unit_test(the_answer_of_a_stranger_does_not_count),
+           cmocka_unit_test(an_answer_after_its_death_does_not_count),
            cmocka_unit_test(a_taken_port_is_named_when_it_dies_of_it),
            cmocka_unit_test(a_later_death_is_noticed),
            cmocka_unit_test(needs_come_first_and_go_last),
            cmocka_unit_test(folder_files_and_preparation_are_there_first),
-           cmocka_unit_test(a_failed_preparation_is_told),
+           cmocka_unit_test(what_fails_before_the_start_is_told),
            cmocka_unit_test(an_interruption_ends_the_wait),
            cmocka_unit_test(a_flood_is_read_and_lines_are_bounded),
            cmocka_unit_test(secrets_do_not_reach_log_or_messages),
