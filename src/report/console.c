@@ -157,6 +157,8 @@ static void add_step(struct buf *out, const struct step_result *sr)
     struct figures f;
     char text[UNITS_MAX];
 
+    if (sr->step->load.executor == EX_ONCE) /* its finding says all there is to say */
+        return;
     figures_get(sr, &f);
     buf_adds(out, "  ");
     text_add(out, sr->step->name);

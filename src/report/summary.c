@@ -62,10 +62,13 @@ static void steps(struct summary *s, const struct phase_result *p)
                                         "rate", "p50",        "p95",    "p99"};
     struct table t = {.columns = 9, .left = 1};
 
-    headings(&t, names);
     for (int i = 0; i < p->phase->step_count; i++) {
         const struct step_result *sr = &p->steps[i];
 
+        if (sr->step->load.executor == EX_ONCE) /* one operation: its finding says it all */
+            continue;
+        if (t.count == 0)
+            headings(&t, names);
         add_clean(&t, sr->step->name, STYLE_PLAIN);
         add_count(&t, (double)sr->sent, STYLE_PLAIN);
         add_count(&t, (double)(sr->failed + sr->client_errors),
