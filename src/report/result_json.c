@@ -159,6 +159,7 @@ static json_t *phase_json(const struct run_result *r, const struct phase_result 
     json_object_set_new(o, "name", document_text(p->phase->name));
     json_object_set_new(o, "state", document_word(finding_state_names[text_phase_state(p)]));
     json_object_set_new(o, "skipped", document_text(p->skipped));
+    json_object_set_new(o, "cut_short", document_text(p->cut_short));
     json_object_set_new(o, "started", time_json(p->started_wall_ns));
     json_object_set_new(o, "duration_ms", document_ms((double)p->elapsed_ns));
     json_object_set_new(o, "steps", steps);

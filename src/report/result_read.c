@@ -75,6 +75,7 @@ static void phase_read(struct reading *rd, const json_t *from, struct phase_resu
         read_fault(rd, "phase \"%.100s\" has %zu steps, but %d in the suite", name,
                    json_array_size(steps), p->phase->step_count);
     p->skipped = read_optional(rd, from, "skipped");
+    p->cut_short = read_optional(rd, from, "cut_short");
     p->started_wall_ns = time_read(rd, from, "started");
     p->elapsed_ns = read_ns(rd, from, "duration_ms");
     for (int i = 0; i < p->phase->step_count && !rd->failed; i++)

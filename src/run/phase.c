@@ -204,13 +204,15 @@ static void open_gate(struct phase_run *p, bool go)
     pthread_mutex_unlock(&p->lock);
 }
 
-static void stop_steps(struct phase_run *p, bool hurry)
+/* `cut_short`: why this is not the planned end; NULL if it is. */
+static void stop_steps(struct phase_run *p, const char *cut_short)
 {
     uint64_t now = now_ns();
 
     p->stopped = true;
+    p->out->cut_short = cut_short;
     for (int i = 0; i < p->step_count; i++) {
-        if (hurry)
+        if (cut_short)
             atomic_store(&p->steps[i].control.grace_ns, INTERRUPT_GRACE);
         atomic_store(&p->steps[i].control.stop_ns, now);
     }
@@ -235,14 +237,14 @@ static void watch(struct phase_run *p)
         return;
     if (*p->c->interrupted && until_stopped(p)) {
         *p->c->interrupted = 0;
-        stop_steps(p, false);
+        stop_steps(p, NULL);
     } else if (*p->c->interrupted) {
-        stop_steps(p, true);
+        stop_steps(p, "a signal ended it");
     } else if (p->c->supervisor &&
                !supervisor_healthy(p->c->supervisor, r->services, p->c->arena, &e)) {
         for (int i = 0; i < p->step_count; i++)
             fail_step(p, &p->steps[i], e.text);
-        stop_steps(p, true);
+        stop_steps(p, "a service died");
     }
 }
 

@@ -61,7 +61,8 @@ struct step_result {
 
 struct phase_result {
     const struct phase *phase;
-    const char *skipped; /* why it was not run; NULL: it was */
+    const char *skipped;   /* why it was not run; NULL: it was */
+    const char *cut_short; /* why it was ended before its time; NULL: it was not */
     uint64_t started_wall_ns, elapsed_ns;
     struct step_result *steps; /* phase->step_count */
     struct finding *findings;  /* in order */

@@ -80,6 +80,33 @@ static bool too_many_client_errors(const struct step_result *r)
     return r->client_errors > 0 && (double)r->client_errors > CLIENT_SHARE * (double)r->sent;
 }
 
+/* Not one operation got as far as the target: that says where it is not, and nothing of how it is.
+ */
+static bool never_reached(const struct step_result *r)
+{
+    bool any = r->sent > 0 && r->error_count > 0 && r->ok == 0;
+
+    for (int i = 0; i < r->error_count; i++)
+        any &= r->errors[i].outcome == OP_REFUSED || r->errors[i].outcome == OP_UNREACHABLE;
+    return any;
+}
+
+/* Why nothing that the step measured can decide; NULL: it can. */
+static const char *undecidable(const struct judging *j, const struct step_result *r,
+                               const char **type)
+{
+    if (j->phase->cut_short) {
+        *type = j->run->interrupted ? "interrupted" : "infra";
+        return arena_printf(j->arena, "%s after %s operations", j->phase->cut_short,
+                            count((double)r->sent, j->arena));
+    }
+    if (never_reached(r)) {
+        *type = "infra";
+        return arena_printf(j->arena, "the target was never reached: %s", r->errors[0].why);
+    }
+    return NULL;
+}
+
 static void find_failed(struct judging *j, const struct step_result *r)
 {
     bool breach = r->failure_is_breach;
@@ -96,11 +123,8 @@ static void find_executed(struct judging *j, const struct step_result *r)
     struct finding *f = add(j, kind_of(r), FOUND_INCONCLUSIVE, r, "inconclusive");
 
     f->name = executed_name(j, r);
-    if (j->run->interrupted && r->planned != 0 && too_little_sent(r)) {
-        f->type = "interrupted";
-        f->message =
-            arena_printf(j->arena, "%s ended it after %s of %s operations", j->run->interrupted,
-                         count((double)r->sent, j->arena), count(r->planned, j->arena));
+    if (undecidable(j, r, &f->type)) {
+        f->message = undecidable(j, r, &f->type);
     } else if (r->sent == 0) {
         f->message = "nothing was sent";
     } else if (too_little_sent(r)) {
@@ -145,9 +169,13 @@ static double own_lag_p99(const struct step_result *r)
 static void void_unfit(struct judging *j, const struct step_result *r, struct finding *f)
 {
     const struct evidence *e = &f->evidence;
+    const char *why = undecidable(j, r, &f->type);
     char excess[UNITS_MAX], lag[UNITS_MAX];
 
-    if (f->state == FOUND_PASS && (too_little_sent(r) || too_many_client_errors(r))) {
+    if (why) {
+        f->state = FOUND_INCONCLUSIVE;
+        f->message = arena_printf(j->arena, "%s; but %s", f->message, why);
+    } else if (f->state == FOUND_PASS && (too_little_sent(r) || too_many_client_errors(r))) {
         f->state = FOUND_INCONCLUSIVE;
         f->type = "client";
         f->message = arena_printf(j->arena, "%s; but the planned load was not sent", f->message);

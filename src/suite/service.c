@@ -245,6 +245,8 @@ static const char *render_file(struct suite_scope *s, struct service *v, const s
         diag_add(s->diags, n->at, "services.%s.files: %s: services start before phases publish",
                  v->name, from);
     }
+    /* A text without ${...} comes back as it went in, and the buffer ends here. */
+    value.text = arena_strdup(s->arena, value.text);
     buf_free(&text);
     v->needs |= value.services;
     return value.text ? value.text : "";

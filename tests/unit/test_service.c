@@ -33,7 +33,6 @@ static bool up(const char *services, bool no_cleanup)
 {
     struct supervisor_opts o = {.interrupted = &interrupted, .no_cleanup = no_cleanup};
     char *yaml = NULL;
-    bool ok;
 
     assert_true(asprintf(&yaml, "suite: t\nservices:\n%s" PHASES, services) > 0);
     interrupted = 0;
@@ -45,8 +44,7 @@ static bool up(const char *services, bool no_cleanup)
     o.observer = &f.observer;
     results = arena_array(&f.arena, struct service_result, f.suite->service_count);
     s = supervisor_new(&o);
-    ok = supervisor_up(s, suite_needed(f.suite, 0), results, &f.arena, &e);
-    return ok;
+    return supervisor_up(s, suite_needed(f.suite, 0), results, &f.arena, &e);
 }
 
 static void down(void)
@@ -146,15 +144,12 @@ static void a_probe_trusts_its_own_certificate_alone(void **state)
 
 static void an_early_death_ends_the_wait_and_shows_its_last_lines(void **state)
 {
-    uint64_t start = now_ns();
-
     (void)state;
     assert_false(up("  a:\n"
                     "    start: always\n"
                     "    command: [sh, -c, 'echo first; printf \"boom: no config\" >&2; exit 3']\n"
-                    "    ready: {log: never, within: 10m}\n",
+                    "    ready: {log: never, within: 1h}\n",
                     false));
-    assert_true(now_ns() - start < 300 * NS_PER_S);
     assert_true(results[0].started);
     assert_false(results[0].ready);
     assert_string_equal(results[0].failure, "exited with 3 before it was ready");
@@ -339,7 +334,6 @@ static void what_fails_before_the_start_is_told(void **state)
 static void an_interruption_ends_the_wait(void **state)
 {
     (void)state;
-    interrupted = 0;
     assert_true(up("  a:\n    command: [true]\n", false)); /* nothing is wanted, nothing started */
     interrupted = 1;
     assert_false(supervisor_up(s, 1, results, &f.arena, &e));
@@ -411,6 +405,7 @@ static void those_left_behind_keep_running_and_can_be_stopped(void **state)
     struct buf left = {0};
     pthread_t thread;
     char want[96];
+    bool runs;
     void *ok;
     int pid;
 
@@ -419,16 +414,17 @@ static void those_left_behind_keep_running_and_can_be_stopped(void **state)
     pthread_join(thread, &ok);
     assert_non_null(ok);
     pid = pid_in("tmp/a/pid");
-    snprintf(want, sizeof(want), "kill -TERM -- -%d\n", pid);
-    assert_non_null(strstr(left.data, "service a "));
-    assert_non_null(strstr(left.data, want));
     supervisor_down(s);
+    fs_write(fixture_path(&f, "tmp/a/go"), "", 0, 0600, &e);
+    while (access(fixture_path(&f, "tmp/a/alive"), F_OK) != 0 && now_ns() < end)
+        usleep(1000);
+    runs = fixture_process_runs(pid);
+    kill(-pid, SIGKILL); /* before anything that could end this test */
+    assert_true(runs);
+    assert_int_equal(access(fixture_path(&f, "tmp/a/alive"), F_OK), 0);
     assert_string_equal(fixture_file(&f, "out/services/a.log"), "up\n");
-    assert_true(fs_write(fixture_path(&f, "tmp/a/go"), "", 0, 0600, &e));
-    while (access(fixture_path(&f, "tmp/a/alive"), F_OK) != 0)
-        assert_true(now_ns() < end);
-    assert_true(fixture_process_runs(pid));
-    kill(-pid, SIGKILL);
+    snprintf(want, sizeof(want), "service a is left running; to stop it: kill -TERM -%d\n", pid);
+    assert_string_equal(left.data, want);
     buf_free(&left);
     down();
 }

@@ -195,6 +195,41 @@ static void a_breach_outranks_what_could_not_be_told(void **state)
     done(&m);
 }
 
+static void a_phase_cut_short_decides_nothing(void **state)
+{
+    struct made m;
+
+    (void)state;
+    make(&m, "op_duration: p(99)<5ms", 1000); /* what was measured would be a breach */
+    add_ops(&m, 1000, 0, 10000000, 0);
+    m.phase.cut_short = "a signal ended it";
+    m.r.interrupted = "SIGINT";
+    assert_int_equal(decide(&m), 3);
+    assert_string_equal(m.phase.findings->type, "interrupted");
+    done(&m);
+}
+
+static void a_target_never_reached_is_three(void **state)
+{
+    struct error_count refused = {OP_REFUSED, "connection refused", 1000};
+    struct made m;
+
+    (void)state;
+    make(&m, "op_failed: rate<1%", 1000);
+    add_ops(&m, 0, 1000, 10000000, 0);
+    m.step.errors = &refused;
+    m.step.error_count = 1;
+    assert_int_equal(decide(&m), 3);
+    done(&m);
+    make(&m, "op_failed: rate<1%", 1000); /* but one answer shows that it is there */
+    add_ops(&m, 0, 1000, 10000000, 0);
+    m.step.errors = &refused;
+    m.step.error_count = 1;
+    m.step.ok = 1;
+    assert_int_equal(decide(&m), 1);
+    done(&m);
+}
+
 static void nothing_run_is_no_pass(void **state)
 {
     struct made m;
@@ -227,4 +262,6 @@ UNIT_GROUP(verdict, cmocka_unit_test(all_held_is_a_pass), cmocka_unit_test(a_bre
            cmocka_unit_test(faults_of_this_machine_void_a_pass),
            cmocka_unit_test(a_step_that_could_not_run_is_three),
            cmocka_unit_test(a_breach_outranks_what_could_not_be_told),
+           cmocka_unit_test(a_phase_cut_short_decides_nothing),
+           cmocka_unit_test(a_target_never_reached_is_three),
            cmocka_unit_test(nothing_run_is_no_pass), cmocka_unit_test(names_are_unique));
