@@ -1,6 +1,7 @@
 # make            build/shakedown        make check      unit, golden, corpus replay, live
 # make demo       a suite that passes    make demo-breach  its twin that must breach
-# make unit       the fast part of check make bench      costs and accuracy, against peers
+# make unit       the fast part of check make bench      costs and accuracy of the engine
+# make bench-peers  the same side by side with wrk, h2load, hey and a raw epoll client
 # make fuzz       clang, 60 s a target   make lint       format, layers, lone headers, sizes
 # make deps       Debian packages        make docs       reference and schema from the tables
 # make install    PREFIX, DESTDIR        make format     clang-format, in place
@@ -14,7 +15,7 @@ SAN    ?=
 B      := build$(if $(SAN),/$(SAN))
 PREFIX ?= /usr/local
 
-PKGS   := yaml-0.1 libevent libcurl openssl jansson libpcre2-8 libxml-2.0
+PKGS   := yaml-0.1 libevent libcurl openssl jansson libpcre2-8 libxml-2.0 libnghttp2 libpq sqlite3
 CSTD   := -std=gnu11 -D_GNU_SOURCE -Isrc
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
           -Wpointer-arith -Wno-missing-field-initializers $(if $(filter true 1,$(CI)),-Werror)
@@ -105,6 +106,14 @@ demo-breach: $B/shakedown
 
 bench: $B/shakedown | $B/deps-bench
 	@tests/bench/bench.py $B/shakedown
+	@tests/bench/sql.py $B/shakedown
+
+$B/floor: tests/bench/floor.c
+	$(Q_LD)mkdir -p $(@D) && $(CC) $(CSTD) $(WARN) -O2 -o $@ $<
+
+bench-peers: $B/shakedown $B/floor | $B/deps-bench
+	@tests/bench/peers.py $B/shakedown $B/floor
+	@tests/bench/slow.py $B/shakedown
 
 # What the fuzzers find on their way lands under build/; the committed corpora hold seeds and one
 # file for each past finding.
@@ -135,7 +144,7 @@ install: $B/shakedown
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/shakedown
 	install -d $(DESTDIR)$(PREFIX)/share/shakedown/suites $(DESTDIR)$(PREFIX)/share/shakedown/fixtures
 	install -m 644 suites/*.yaml $(DESTDIR)$(PREFIX)/share/shakedown/suites
-	install -m 644 fixtures/* $(DESTDIR)$(PREFIX)/share/shakedown/fixtures
+	cp -R fixtures/. $(DESTDIR)$(PREFIX)/share/shakedown/fixtures
 
 clean:
 	rm -rf $B
@@ -145,7 +154,7 @@ Q_CC = @echo '  CC   $@';
 Q_LD = @echo '  LD   $@';
 endif
 
-.PHONY: all check unit golden live replay demo demo-breach bench fuzz lint format docs deps install clean
+.PHONY: all check unit golden live replay demo demo-breach bench bench-peers fuzz lint format docs deps install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $B -name '*.d' 2>/dev/null)

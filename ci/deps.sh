@@ -4,15 +4,15 @@
 set -eu
 
 build="gcc libc6-dev pkg-config libyaml-dev libevent-dev libssl-dev libcurl4-openssl-dev
-    libjansson-dev libpcre2-dev libxml2-dev ca-certificates"
+    libjansson-dev libnghttp2-dev libpcre2-dev libxml2-dev libpq-dev libsqlite3-dev ca-certificates"
 check="$build libcmocka-dev libxml2-utils python3 python3-jsonschema python3-yaml clang-format
-    binutils nginx-light curl openssl"
+    binutils nginx-light postgresql apache2-bin haproxy curl openssl nghttp2-client nghttp2-server"
 
 case ${1-} in
 build) want=$build ;;
 check) want=$check ;;
 fuzz) want="$build clang" ;;
-bench) want="$build python3 wrk hey" ;;
+bench) want="$build python3 wrk hey postgresql slowhttptest nghttp2-client" ;;
 *)
     echo "usage: ci/deps.sh build|check|fuzz|bench" >&2
     exit 2

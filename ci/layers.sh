@@ -10,8 +10,11 @@ yaml.h      spec/yaml.c
 curl/       net/*
 openssl/    net/*
 event2/     net/* driver/* run/* target/*
+nghttp2/    net/h2*
 pcre2       net/pattern.c
 libxml/     report/junit*.c
+libpq-fe.h  net/pg.c
+sqlite3.h   net/db_sqlite.c
 jansson     spec/* driver/* suite/* target/* report/* cmd/*
 '
 
