@@ -49,6 +49,13 @@ int child_kill(pid_t pid);
 void child_kill_all(void);
 
 /*
+ * From begin to end a guardian process does the same if this one is killed, whatever the signal.
+ * Begin before the first child and before the first thread; end after the last child was reaped.
+ */
+bool child_guard_begin(struct err *e);
+void child_guard_end(void);
+
+/*
  * Runs a command to its end or the deadline, then the group is killed.  Output (both streams, the
  * last `max` bytes kept) goes to `output`, whatever `out` and `err` say.  True if it exited 0; if
  * not, `e` has the reason.  `exit_code` (may be NULL) is -1 if it did not exit by itself.

@@ -172,13 +172,17 @@ _Noreturn static void fail(const struct plan *p, enum stage stage)
     _exit(127);
 }
 
+/*
+ * glibc keeps two signals to itself, which sigaction() refuses; yet its posix_spawn(), with which
+ * make starts commands, hands them on as ignored.
+ */
 static void default_signals(void)
 {
-    struct sigaction action = {.sa_handler = SIG_DFL};
+    static const unsigned long action[8]; /* the kernel's: SIG_DFL, no flags, an empty mask */
     sigset_t none;
 
     for (int i = 1; i < NSIG; i++)
-        sigaction(i, &action, NULL);
+        syscall(SYS_rt_sigaction, i, action, NULL, (NSIG - 1) / 8);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -231,6 +235,8 @@ _Noreturn static void become_command(struct plan *p)
     int error = ENOENT;
 
     setpgid(0, 0);
+    if (!p->opts->outlive) /* here, so that no moment is left in which we could die unnoticed */
+        children_add(getpid());
     place_descriptors(p);
     become_user(p);
     die_with_parent(p);
@@ -302,6 +308,7 @@ static pid_t await(const struct plan *p, pid_t pid, int pipe_end, struct err *e)
     if (got != (ssize_t)sizeof(f))
         return pid;
     explain(p, &f, e);
+    children_remove(pid);
     waitpid(pid, NULL, 0);
     return -1;
 }
@@ -323,8 +330,6 @@ static pid_t spawn(struct plan *p, struct err *e)
     close(report[1]);
     if (pid > 0)
         pid = await(p, pid, report[0], e);
-    if (pid > 0 && !p->opts->outlive)
-        children_add(pid);
     close(report[0]);
     return pid;
 }
