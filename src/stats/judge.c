@@ -175,6 +175,22 @@ static enum ground judge_average(const struct threshold *t, const struct series 
     return out->has_interval ? ground : GROUND_SHORT;
 }
 
+/*
+ * A pass that rests on values which are only known to be lower bounds: counted as what they may be,
+ * they would be on the wrong side.
+ */
+static bool rests_on_bounds(const struct threshold *t, const struct series *s,
+                            const struct evidence *out)
+{
+    double hidden, share = t->agg == AGG_P || t->agg == AGG_MED ? 1 - t->quantile : 0;
+
+    if (!s->bounds || out->verdict != VERDICT_PASS || !threshold_is_upper(t) ||
+        t->agg == AGG_COUNT || t->agg == AGG_MIN)
+        return false;
+    hidden = (double)s->bounds->total - hist_above(s->bounds, last_below(t));
+    return hidden > 0 && out->hits + hidden > share * (double)s->n;
+}
+
 static enum ground judge_samples(const struct threshold *t, const struct series *s,
                                  struct evidence *out)
 {
@@ -190,7 +206,7 @@ static enum ground judge_samples(const struct threshold *t, const struct series 
         out->observed = s->metric->type == METRIC_COUNTER ? s->sum : (double)s->n;
         break;
     case AGG_RATE:
-        out->observed = s->seconds ? s->sum / s->seconds : 0;
+        out->observed = s->length_s > 0 ? s->sum / s->length_s : 0;
         break;
     case AGG_MIN:
         out->observed = s->min;
@@ -230,7 +246,7 @@ void judge_threshold(const struct threshold *t, const struct series *s, struct a
         .confidence = t->confidence > 0 ? t->confidence : CONFIDENCE,
         .phi = 1,
         .from = s->from,
-        .to = s->from + s->seconds,
+        .to = s->to,
     };
     /* Nothing counted is a count of 0; nothing else can be said of nothing. */
     if (!s->n && s->metric->type != METRIC_COUNTER) {
@@ -238,6 +254,10 @@ void judge_threshold(const struct threshold *t, const struct series *s, struct a
         return;
     }
     ground = judge_samples(t, s, out);
+    if (rests_on_bounds(t, s, out)) {
+        out->verdict = VERDICT_INCONCLUSIVE;
+        ground = GROUND_BOUNDS;
+    }
     out->margin = margin(t, out->observed);
     out->reason = reason_text(t, s->metric, out, ground, arena);
     if (t->min_samples > 0 && out->n < (uint64_t)t->min_samples) {

@@ -114,6 +114,11 @@ const struct cell *meter_cell(const struct meter *m, int metric, int part, enum 
     return m->cells[cell_index(m, metric, part, o)];
 }
 
+bool meter_has_part(const struct meter *m, int metric, int part)
+{
+    return meter_cell(m, metric, part, TAG_OK) || meter_cell(m, metric, part, TAG_FAILED);
+}
+
 void meter_trend(struct meter *m, int metric, int part, enum tag_outcome o, int second,
                  uint64_t value)
 {
@@ -273,20 +278,52 @@ static bool matches(const struct cell *c, const struct selection *sel)
            (sel->outcome < 0 || (int)c->outcome == sel->outcome);
 }
 
+static bool wants(const struct selection *sel, int second)
+{
+    return !sel->only || (second < sel->only_count && sel->only[second]);
+}
+
+static void add_bounds(struct series *s, const struct slice *from)
+{
+    if (from->n == 0)
+        return;
+    if (!s->bounds)
+        s->bounds = xcalloc(1, sizeof(*s->bounds));
+    if (!s->bounds->total || from->min < s->bounds->min)
+        s->bounds->min = from->min;
+    if (from->max > s->bounds->max)
+        s->bounds->max = from->max;
+    sparse_into(&from->dist, s->bounds);
+}
+
 void series_select(struct series *s, const struct meter *m, const struct selection *sel)
 {
     int end = meter_seconds(m);
     int from = sel->from > 0 ? sel->from : 0;
     int to = sel->to < 0 ? end : sel->to;
 
-    *s = (struct series){.metric = m->shape->metrics[sel->metric], .from = from};
-    s->seconds = to > from ? to - from : 0;
+    if (to < from)
+        to = from;
+    while (from < to && !wants(sel, from))
+        from++;
+    while (to > from && !wants(sel, to - 1))
+        to--;
+    *s = (struct series){.metric = m->shape->metrics[sel->metric], .from = from, .to = to};
+    for (int t = from; t < to; t++)
+        s->seconds += wants(sel, t);
+    s->length_s = s->seconds;
     s->slices = xcalloc((size_t)s->seconds, sizeof(*s->slices));
     for (size_t i = 0; i < cell_count(m->shape); i++) {
         const struct cell *c = m->cells[i];
+        int at = 0;
 
-        for (int t = from; matches(c, sel) && t < to && t < c->seconds; t++)
-            slice_merge(s->metric->type, &s->slices[t - from], &c->slices[t]);
+        for (int t = from; matches(c, sel) && t < to && t < c->seconds; t++) {
+            if (!wants(sel, t))
+                continue;
+            slice_merge(s->metric->type, &s->slices[at++], &c->slices[t]);
+            if (s->metric->censored && c->outcome == TAG_FAILED)
+                add_bounds(s, &c->slices[t]);
+        }
     }
     series_total(s);
     if (s->metric->type == METRIC_TREND)
@@ -297,5 +334,6 @@ void series_free(struct series *s)
 {
     slices_free(s->slices, s->slices ? s->seconds : 0);
     free(s->hist);
+    free(s->bounds);
     *s = (struct series){0};
 }

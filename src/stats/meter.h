@@ -67,6 +67,8 @@ void meter_value(struct meter *m, int metric, int part, enum tag_outcome o, int 
 /* The cell, or NULL if nothing was ever counted there. */
 const struct cell *meter_cell(const struct meter *m, int metric, int part, enum tag_outcome o);
 
+bool meter_has_part(const struct meter *m, int metric, int part); /* anything was counted */
+
 /* The slice, made if need be: for readers of stored runs, which fill all its members. */
 struct slice *meter_slice(struct meter *m, int metric, int part, enum tag_outcome o, int second);
 
@@ -79,19 +81,23 @@ int meter_seconds(const struct meter *m);
  */
 struct selection {
     int metric;
-    int part;     /* -1: all */
-    int outcome;  /* -1: all */
-    int from, to; /* seconds of the step; to -1: meter_seconds() */
+    int part;         /* -1: all */
+    int outcome;      /* -1: all */
+    int from, to;     /* seconds of the step; to -1: meter_seconds() */
+    const bool *only; /* by second, `only_count` of them: which of these seconds; NULL: all */
+    int only_count;
 };
 
 struct series {
     const struct metric *metric;
     struct slice *slices; /* only n, hits, sum, min and max, and a copy of dist */
-    int seconds;          /* slices[0] is second `from` */
-    int from;
-    uint64_t n, hits;           /* totals */
+    int seconds;      /* slices[0] is second `from`; those that were not asked for are missing */
+    int from, to;     /* to: one past the last of them */
+    double length_s;  /* what a rate is over: `seconds`, unless the caller knows better */
+    uint64_t n, hits; /* totals */
     double sum, last, min, max; /* min and max of trends and gauges, last of gauges */
     struct hist *hist;          /* of a trend; NULL otherwise */
+    struct hist *bounds;        /* of its samples, those that are lower bounds; NULL: none */
 };
 
 void series_select(struct series *s, const struct meter *m, const struct selection *sel);

@@ -4,7 +4,8 @@ const char *const metric_type_names[] = {"counter", "gauge", "rate", "trend"};
 
 const struct metric engine_metrics[M_ENGINE_COUNT + 1] = {
     [M_OP_DURATION] = {"op_duration", METRIC_TREND, UNIT_TIME,
-                       "from when an operation was due to its last byte; time-outs at their age"},
+                       "from when an operation was due to its last byte; time-outs at their age",
+                       .censored = true},
     [M_OP_FAILED] = {"op_failed", METRIC_RATE, UNIT_RATIO,
                      "share of the operations sent that failed for a cause beyond this machine"},
     [M_OP_OK] = {"op_ok", METRIC_RATE, UNIT_RATIO, "share of the operations sent that succeeded",
@@ -32,4 +33,6 @@ const struct metric engine_metrics[M_ENGINE_COUNT + 1] = {
     [M_HELD_RATIO] = {"held_ratio", METRIC_GAUGE, UNIT_RATIO,
                       "connection-seconds held over connection-seconds asked for",
                       .better_high = true},
+    [M_CONNECTIONS_HELD] = {"connections_held", METRIC_GAUGE, UNIT_NONE,
+                            "connections held, on average over each second", .better_high = true},
 };

@@ -17,6 +17,7 @@ struct metric {
     enum metric_type type;
     enum metric_unit unit;
     const char *help; /* one line, lower case, no full stop */
+    bool censored;    /* samples of failed operations are lower bounds: time-outs, the unfinished */
     bool better_high; /* more is better; the default is that less is */
 };
 
@@ -36,9 +37,10 @@ enum engine_metric {
     M_VUS,                /* virtual users active */
     M_DATA_SENT,
     M_DATA_RECEIVED,
-    M_CHECKS,       /* expectations met, over all that were looked at */
-    M_MISSED_BEATS, /* agent-fleet: beats unanswered within one interval */
-    M_HELD_RATIO,   /* hold-connections: connection-seconds held over asked */
+    M_CHECKS,           /* expectations met, over all that were looked at */
+    M_MISSED_BEATS,     /* agent-fleet: beats unanswered within one interval */
+    M_HELD_RATIO,       /* hold-connections: connection-seconds held over asked */
+    M_CONNECTIONS_HELD, /* hold-connections: by second; slice.sum is its connection-seconds */
     M_ENGINE_COUNT,
 };
 extern const struct metric engine_metrics[M_ENGINE_COUNT + 1];

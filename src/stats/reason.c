@@ -138,7 +138,9 @@ const char *reason_text(const struct threshold *t, const struct metric *m, const
 
     limit_print(&w);
     add_observed(&w, &b);
-    if (ground == GROUND_SHORT && e->verdict == VERDICT_INCONCLUSIVE)
+    if (ground == GROUND_BOUNDS)
+        buf_adds(&b, ", but operations without an answer took longer than that by an unknown time");
+    else if (ground == GROUND_SHORT && e->verdict == VERDICT_INCONCLUSIVE)
         buf_adds(&b, ": too few seconds of samples to call");
     else if (e->verdict == VERDICT_INCONCLUSIVE)
         add_undecided(&w, &b);

@@ -10,6 +10,7 @@ enum ground {
     GROUND_FACT,     /* compared as it stands */
     GROUND_ESTIMATE, /* judged by its interval */
     GROUND_SHORT,    /* too few seconds for an interval */
+    GROUND_BOUNDS,   /* some values are only known to be larger than they look */
 };
 
 const char *reason_text(const struct threshold *t, const struct metric *m, const struct evidence *e,

@@ -6,9 +6,12 @@
 #include "base/err.h"
 
 static const struct metric rows[METRICS] = {
-    {"op_duration", METRIC_TREND, UNIT_TIME, "x"}, {"op_failed", METRIC_RATE, UNIT_RATIO, "x"},
-    {"op_ok", METRIC_RATE, UNIT_RATIO, "x"},       {"missed_beats", METRIC_COUNTER, UNIT_NONE, "x"},
-    {"vus", METRIC_GAUGE, UNIT_NONE, "x"},         {"rows", METRIC_TREND, UNIT_NONE, "x"},
+    {"op_duration", METRIC_TREND, UNIT_TIME, "x", .censored = true},
+    {"op_failed", METRIC_RATE, UNIT_RATIO, "x"},
+    {"op_ok", METRIC_RATE, UNIT_RATIO, "x"},
+    {"missed_beats", METRIC_COUNTER, UNIT_NONE, "x"},
+    {"vus", METRIC_GAUGE, UNIT_NONE, "x"},
+    {"rows", METRIC_TREND, UNIT_NONE, "x"},
 };
 static const struct metric *const metrics[METRICS] = {&rows[0], &rows[1], &rows[2],
                                                       &rows[3], &rows[4], &rows[5]};

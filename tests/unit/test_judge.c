@@ -264,6 +264,19 @@ static void averages(void **state)
     assert_non_null(strstr(e.reason, "too few seconds"));
 }
 
+/* A time-out is only known to have taken longer: below the limit it proves nothing for a pass. */
+static void lower_bounds_do_not_prove_a_pass(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        meter_trend(&meter, LAT, 0, i % 10 ? TAG_OK : TAG_FAILED, i / 100, 200000000);
+    assert_int_equal(judge_verdict(LAT, "p(50)<500ms", 0), VERDICT_PASS);
+    assert_int_equal(judge_verdict(LAT, "p(95)<500ms", 0), VERDICT_INCONCLUSIVE);
+    assert_int_equal(judge_verdict(LAT, "max<500ms", 0), VERDICT_INCONCLUSIVE);
+    assert_int_equal(judge_verdict(LAT, "p(95)>100ms", 0), VERDICT_PASS);
+    assert_int_equal(judge_verdict(LAT, "p(95)<100ms", 0), VERDICT_BREACH);
+}
+
 static void bursts_count_for_less(void **state)
 {
     struct evidence e;
@@ -279,6 +292,8 @@ static void bursts_count_for_less(void **state)
 }
 
 UNIT_GROUP(judge, cmocka_unit_test_setup_teardown(rates, judge_begin, judge_end),
+           cmocka_unit_test_setup_teardown(lower_bounds_do_not_prove_a_pass, judge_begin,
+                                           judge_end),
            cmocka_unit_test_setup_teardown(margins, judge_begin, judge_end),
            cmocka_unit_test_setup_teardown(quantiles, judge_begin, judge_end),
            cmocka_unit_test_setup_teardown(small_numbers, judge_begin, judge_end),
