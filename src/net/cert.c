@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "net/cert_make.h"
 
 #define HOUR      3600L
 #define VALID     (7 * 24 * HOUR)
@@ -76,7 +77,7 @@ static X509 *new_cert(EVP_PKEY *key, const char *common_name)
     return NULL;
 }
 
-static X509 *make_ca(EVP_PKEY *key)
+X509 *cert_ca(EVP_PKEY *key)
 {
     X509 *ca = new_cert(key, AUTHORITY);
     bool ok = ca && X509_set_issuer_name(ca, X509_get_subject_name(ca)) &&
@@ -150,8 +151,7 @@ static bool add_names(X509 *cert, const char *const *names, int count)
     return ok;
 }
 
-static X509 *make_leaf(const char *const *names, int count, EVP_PKEY *key, X509 *ca,
-                       EVP_PKEY *ca_key)
+X509 *cert_leaf(const char *const *names, int count, EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key)
 {
     X509 *leaf = new_cert(key, strlen(names[0]) <= CN_MAX ? names[0] : "shakedown");
     const char *usage = EVP_PKEY_is_a(key, "RSA") ? "critical,digitalSignature,keyEncipherment"
@@ -199,7 +199,7 @@ static bool write_key(EVP_PKEY *key, const char *path, struct err *e)
     return ok;
 }
 
-static bool check_names(const char *const *names, int count, struct err *e)
+bool cert_names_check(const char *const *names, int count, struct err *e)
 {
     unsigned char address[16];
 
@@ -218,12 +218,12 @@ bool cert_make(const char *const *names, int count, bool rsa2048, const struct c
     X509 *ca, *leaf;
     bool ok;
 
-    if (!check_names(names, count, e))
+    if (!cert_names_check(names, count, e))
         return false;
     ca_key = EVP_EC_gen("P-256");
     key = rsa2048 ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
-    ca = ca_key ? make_ca(ca_key) : NULL;
-    leaf = ca && key ? make_leaf(names, count, key, ca, ca_key) : NULL;
+    ca = ca_key ? cert_ca(ca_key) : NULL;
+    leaf = ca && key ? cert_leaf(names, count, key, ca, ca_key) : NULL;
     ok = leaf ? write_key(key, to->key, e) && write_certs(leaf, ca, to->cert, e) &&
                     (!to->ca || write_certs(ca, NULL, to->ca, e))
               : openssl_failed(e, "make a certificate");

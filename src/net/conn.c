@@ -24,6 +24,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/conn_bio.h"
+#include "net/rxstamp.h"
 #include "net/tls.h"
 
 static enum conn_fault fault_of(int error)
@@ -83,6 +85,7 @@ static bool fail(struct conn_error *e, int error, const char *doing, const struc
     if (a)
         addr_print(a, where);
     e->fault = fault_of(error);
+    e->error = error;
     snprintf(e->why, sizeof(e->why), "%s%s%s: %c%s%s", doing, a ? " " : "", where, reason[0] | 0x20,
              reason + 1, cure_of(error));
     return false;
@@ -173,7 +176,8 @@ static const struct addr *choose_source(const struct addrs *from, unsigned turn,
 
 static void begin_tls(struct conn *c)
 {
-    c->ssl = tls_connect(c->route->ctx, c->route->name, c->route->verify, c->fd);
+    c->ssl = tls_connect(c->route->ctx, c->route->name, c->route->verify, -1);
+    conn_bio_attach(c);
     if (c->route->resume)
         tls_session_slot(c->ssl, &c->session);
     c->state = CONN_SECURING;
@@ -199,6 +203,9 @@ static bool connect_to(struct conn *c, const struct addr *to, unsigned turn, str
         return fail(e, errno, "open a socket", NULL);
     c->state = CONN_CONNECTING;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    rxstamp_enable(c->fd);
+    if (c->route->receive_buffer) /* before the handshake, which fixes the window's scale */
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &c->route->receive_buffer, sizeof(int));
     if (from && !bind_source(c->fd, from, e)) {
         close_socket(c);
         return false;
@@ -230,7 +237,8 @@ bool conn_open(struct conn *c, const struct conn_route *route, unsigned turn, ui
     c->tried = 0;
     c->resumed = false;
     c->opened_ns = now;
-    c->connected_ns = c->secured_ns = 0;
+    c->connected_ns = c->secured_ns = c->securing_ns = 0;
+    c->read_ns = c->received_ns = 0;
     return connect_next(c, turn, e);
 }
 
@@ -258,6 +266,7 @@ static bool tls_fail(struct conn *c, int ret, const char *doing, struct conn_err
     char reason[128];
 
     e->fault = CONN_TLS;
+    e->error = kind == SSL_ERROR_SYSCALL ? error : 0;
     if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
         ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         e->fault = CONN_RESET;
@@ -286,6 +295,7 @@ static bool shake_hands(struct conn *c, struct conn_error *e)
         return false;
     }
     c->secured_ns = now_ns();
+    c->securing_ns = c->secured_ns - c->connected_ns - (c->read_ns - c->received_ns);
     c->resumed = SSL_session_reused(c->ssl) == 1;
     c->state = CONN_OPEN;
     return true;
@@ -298,6 +308,23 @@ enum conn_state conn_advance(struct conn *c, unsigned turn, struct conn_error *e
     if (c->state == CONN_SECURING && !shake_hands(c, e))
         return CONN_CLOSED;
     return c->state;
+}
+
+void conn_adopt(struct conn *c, struct ssl_st *ssl)
+{
+    c->ssl = ssl;
+    conn_bio_attach(c);
+    c->state = CONN_SECURING;
+}
+
+bool conn_speaks(const struct conn *c, const char *protocol)
+{
+    const unsigned char *chosen = NULL;
+    unsigned len = 0;
+
+    if (c->ssl)
+        SSL_get0_alpn_selected(c->ssl, &chosen, &len);
+    return len == strlen(protocol) && memcmp(chosen, protocol, len) == 0;
 }
 
 static ssize_t plain_result(ssize_t n, const char *doing, struct conn_error *e)
@@ -337,16 +364,48 @@ ssize_t conn_send(struct conn *c, const char *data, size_t len, struct conn_erro
 
 ssize_t conn_recv(struct conn *c, char *data, size_t size, struct conn_error *e)
 {
+    ssize_t n;
     int ret;
 
-    if (!c->ssl)
-        return plain_result(recv(c->fd, data, size, 0), "receive", e);
+    if (!c->ssl) {
+        n = rxstamp_recv(c->fd, data, size, &c->read_ns, &c->received_ns);
+        c->drained = n < (ssize_t)size;
+        return plain_result(n, "receive", e);
+    }
     errno = 0;
     ret = SSL_read(c->ssl, data, (int)size);
     return ret > 0 ? ret : tls_result(c, ret, "receive", e);
 }
 
+void conn_shutdown(struct conn *c)
+{
+    if (c->ssl)
+        SSL_shutdown(c->ssl);
+    ERR_clear_error();
+    shutdown(c->fd, SHUT_WR);
+}
+
 bool conn_has_unread(const struct conn *c)
 {
     return c->ssl && SSL_pending(c->ssl) > 0;
+}
+
+bool conn_is_quiet(struct conn *c)
+{
+    char byte;
+    int n;
+
+    if (!c->ssl)
+        return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+               (errno == EAGAIN || errno == EINTR);
+    n = SSL_peek(c->ssl, &byte, 1); /* takes in session tickets on the way */
+    n = n > 0 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, n);
+    ERR_clear_error();
+    return n == SSL_ERROR_WANT_READ;
+}
+
+/* What was announced as closed is read to its end, which no further event tells. */
+bool conn_is_drained(const struct conn *c)
+{
+    return c->drained && !c->peer_closed && !(c->ssl && SSL_has_pending(c->ssl));
 }

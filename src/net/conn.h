@@ -29,7 +29,8 @@ struct conn_route {         /* where connections go; constant while lanes run */
     struct ssl_ctx_st *ctx; /* NULL: plain TCP */
     const char *name;       /* SNI and the name to verify */
     bool verify;
-    bool resume; /* offer the connection slot's last session */
+    bool resume;        /* offer the connection slot's last session */
+    int receive_buffer; /* bytes, for a window that stays small; 0: the kernel's choice */
 };
 
 enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_SECURING, CONN_OPEN };
@@ -46,6 +47,7 @@ enum conn_fault {
 
 struct conn_error {
     enum conn_fault fault;
+    int error; /* errno behind it; 0: none */
     char why[200];
 };
 
@@ -55,6 +57,7 @@ struct conn {
     bool peer_closed; /* an end or reset was announced: what is left to read ends with it */
     bool readable;    /* the last event said so */
     bool resumed;     /* TLS: this handshake resumed a session */
+    bool drained;     /* the last read of the socket got all there was */
     uint16_t tried;   /* addresses of the route */
     const struct conn_route *route;
     struct ssl_st *ssl;
@@ -63,6 +66,9 @@ struct conn {
     struct event_base *base;
     void (*ready)(struct conn *c);
     uint64_t opened_ns, connected_ns, secured_ns; /* monotonic, as it went through its states */
+    uint64_t securing_ns; /* how long the handshake took, but for the wait of its last bytes for
+                             this process */
+    uint64_t read_ns, received_ns; /* when the last bytes were read, and when they had arrived */
 };
 
 /*
@@ -75,13 +81,29 @@ bool conn_open(struct conn *c, const struct conn_route *route, unsigned turn, ui
 /* Goes on with connect and handshake; CONN_CLOSED and the reason in `e` if that failed. */
 enum conn_state conn_advance(struct conn *c, unsigned turn, struct conn_error *e);
 
+/*
+ * Goes on with a handshake that was begun without a socket (tls_hello()) on a connection that is
+ * CONN_OPEN without TLS; `ssl` is the connection's from now on.
+ */
+void conn_adopt(struct conn *c, struct ssl_st *ssl);
+
+bool conn_speaks(const struct conn *c, const char *protocol); /* it was chosen by ALPN */
+
 enum { CONN_EOF = 0, CONN_WAIT = -1, CONN_ERROR = -2 };
 
 /* Bytes moved, or one of the above; CONN_ERROR has its reason in `e`. */
 ssize_t conn_send(struct conn *c, const char *data, size_t len, struct conn_error *e);
 ssize_t conn_recv(struct conn *c, char *data, size_t size, struct conn_error *e);
 
+bool conn_is_drained(const struct conn *c); /* a further conn_recv() would find nothing now */
+bool conn_is_quiet(struct conn *c);         /* an idle one: open, and nothing has come unasked */
 bool conn_has_unread(const struct conn *c); /* decrypted bytes that no event will announce */
+
+/*
+ * Says that nothing more will be sent, by TLS and by TCP, and keeps reading possible: a server that
+ * refuses a client certificate (RFC 8446 4.4.2.4) says so only after the client's handshake ended.
+ */
+void conn_shutdown(struct conn *c);
 
 /* With a reset, so that no TIME_WAIT is left on this side; the slot may be opened again. */
 void conn_close(struct conn *c);

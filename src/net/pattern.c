@@ -66,3 +66,33 @@ bool pattern_search(const struct pattern *p, const char *text, size_t len)
     pcre2_match_data_free(found);
     return rc >= 0;
 }
+
+static bool find_literal(const struct pattern *p, const char *text, size_t len, size_t *at,
+                         size_t *size)
+{
+    const char *found = p->len == 0 ? text : len ? memmem(text, len, p->literal, p->len) : NULL;
+
+    *at = found ? (size_t)(found - text) : 0;
+    *size = p->len;
+    return p->len == 0 || found != NULL;
+}
+
+bool pattern_find(const struct pattern *p, const char *text, size_t len, size_t *at, size_t *size)
+{
+    pcre2_match_data *found;
+    size_t *places, group;
+    int rc;
+
+    if (p->literal)
+        return find_literal(p, text, len, at, size);
+    found = mem_check(pcre2_match_data_create(2, NULL));
+    rc = pcre2_match(p->code, (PCRE2_SPTR)(text ? text : ""), len, 0, 0, found, p->limits);
+    places = pcre2_get_ovector_pointer(found);
+    group = rc != 1 && places[2] != PCRE2_UNSET ? 2 : 0; /* 0: there are more groups than places */
+    if (rc >= 0) {
+        *at = places[group];
+        *size = places[group + 1] - places[group];
+    }
+    pcre2_match_data_free(found);
+    return rc >= 0;
+}

@@ -17,3 +17,6 @@ struct pattern;
 const struct pattern *pattern_compile(const char *text, struct arena *arena, struct err *e);
 
 bool pattern_search(const struct pattern *p, const char *text, size_t len);
+
+/* Where the first group matched, or the whole pattern if it has none; false if nothing did. */
+bool pattern_find(const struct pattern *p, const char *text, size_t len, size_t *at, size_t *size);

@@ -1,45 +1,29 @@
 /*
  * probe.c - one HTTP request by libcurl.
  *
- * Nothing but the address asked for is contacted: no proxy, no redirect, no .netrc.  The multi
- * interface is used for a single transfer because its wait can be left when the run is interrupted.
+ * The multi interface is used for a single transfer because its wait can be left when the run is
+ * interrupted.
  */
 #include "net/probe.h"
 
-#include <curl/curl.h>
-#include <ctype.h>
-#include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/err.h"
-#include "base/units.h"
+#include "net/easy.h"
 
 #define KEEP_MAX (1 << 20) /* bytes of a body, and of all heads */
 #define LOOK_MS  50
 
 struct
 try { /* what one transfer holds */
-    CURL *easy;
+    struct easy easy;
     CURLM *multi;
-    struct curl_slist *headers, *connect_to;
-    CURLU *url;
-    char message[CURL_ERROR_SIZE];
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void init_curl(void)
+static void keep(struct buf *b, size_t max, const char *data, size_t len)
 {
-    curl_global_init(CURL_GLOBAL_ALL);
-}
-
-static void keep(struct buf *b, const char *data, size_t len)
-{
-    size_t room = b && b->len < KEEP_MAX ? KEEP_MAX - b->len : 0;
+    size_t room = b && b->len < max ? max - b->len : 0;
 
     if (room > 0)
         buf_add(b, data, len < room ? len : room);
@@ -47,7 +31,9 @@ static void keep(struct buf *b, const char *data, size_t len)
 
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
-    keep(((struct probe_answer *)arg)->body, data, size * count);
+    struct probe_answer *a = arg;
+
+    keep(a->body, a->body_max ? a->body_max : KEEP_MAX, data, size * count);
     return size * count;
 }
 
@@ -58,164 +44,18 @@ static size_t on_head(char *data, size_t size, size_t count, void *arg)
 
     if (a->head && size * count > 5 && memcmp(data, "HTTP/", 5) == 0)
         buf_clear(a->head);
-    keep(a->head, data, size * count);
+    keep(a->head, KEEP_MAX, data, size * count);
     return size * count;
-}
-
-static void set_text(CURL *easy, CURLoption option, const char *text)
-{
-    if (text)
-        curl_easy_setopt(easy, option, text);
-}
-
-static void add_header(struct try *t, const char *line)
-{
-    struct curl_slist *list = curl_slist_append(t->headers, line);
-
-    t->headers = list ? list : t->headers;
-}
-
-/* libcurl adds these by itself; an empty value takes them out, unless the caller has them. */
-static void set_headers(struct try *t, const struct probe_request *r)
-{
-    static const char *const defaults[] = {"Expect:", "Content-Type:", "User-Agent: shakedown"};
-
-    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
-        size_t len = strcspn(defaults[i], ":") + 1;
-        bool given = false;
-
-        for (int h = 0; r->headers && r->headers[h]; h++)
-            given = given || strncasecmp(r->headers[h], defaults[i], len) == 0;
-        if (!given)
-            add_header(t, defaults[i]);
-    }
-    for (int h = 0; r->headers && r->headers[h]; h++)
-        add_header(t, r->headers[h]);
-    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
-}
-
-static bool part_of(CURLU *url, CURLUPart part, unsigned flags, char *out, size_t size)
-{
-    char *text = NULL;
-    bool ok = curl_url_get(url, part, &text, flags) == CURLUE_OK;
-
-    if (ok)
-        snprintf(out, size, "%s", text);
-    curl_free(text);
-    return ok;
-}
-
-/*
- * libcurl takes SNI, the name to verify and the host: header from the URL.  With a server name of
- * its own, that name stands in the URL, the connection goes where the URL pointed, and the header
- * says what it would have said.
- */
-static bool set_server_name(struct try *t, const struct probe_request *r, char *to, size_t size)
-{
-    char host[256], port[16], line[300];
-
-    if (!part_of(t->url, CURLUPART_HOST, 0, host, sizeof(host)) ||
-        !part_of(t->url, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof(port)) ||
-        curl_url_set(t->url, CURLUPART_HOST, r->server_name, 0) != CURLUE_OK)
-        return false;
-    if (to[0] == '\0')
-        snprintf(to, size, "%s:%s", host, port);
-    for (int h = 0; r->headers && r->headers[h]; h++)
-        if (strncasecmp(r->headers[h], "host:", 5) == 0)
-            return true;
-    if (part_of(t->url, CURLUPART_PORT, 0, port, sizeof(port)))
-        snprintf(line, sizeof(line), "Host: %s:%s", host, port);
-    else
-        snprintf(line, sizeof(line), "Host: %s", host);
-    add_header(t, line);
-    return true;
-}
-
-static bool set_url(struct try *t, const struct probe_request *r, struct err *e)
-{
-    char to[512] = "", entry[520];
-
-    t->url = curl_url();
-    if (!t->url || curl_url_set(t->url, CURLUPART_URL, r->url, 0) != CURLUE_OK)
-        return err_set(e, "not a URL");
-    if (r->connect_to)
-        snprintf(to, sizeof(to), "%s", r->connect_to);
-    if (r->server_name && !set_server_name(t, r, to, sizeof(to)))
-        return err_set(e, "server name \"%s\" is not a host name", r->server_name);
-    if (to[0]) {
-        snprintf(entry, sizeof(entry), "::%s", to);
-        t->connect_to = curl_slist_append(NULL, entry);
-        curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to);
-    }
-    curl_easy_setopt(t->easy, CURLOPT_CURLU, t->url);
-    return true;
-}
-
-static long version_option(const char *text, long v12, long v13, long none)
-{
-    return !text ? none : strcmp(text, "1.3") == 0 ? v13 : v12;
-}
-
-static void set_tls(CURL *easy, const struct probe_request *r)
-{
-    bool suites = r->ciphers && strncmp(r->ciphers, "TLS_", 4) == 0;
-
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, r->verify ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, r->verify ? 2L : 0L);
-    if (r->ca) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* this file, not the system's as well */
-    }
-    set_text(easy, CURLOPT_SSLCERT, r->cert);
-    set_text(easy, CURLOPT_SSLKEY, r->key);
-    set_text(easy, suites ? CURLOPT_TLS13_CIPHERS : CURLOPT_SSL_CIPHER_LIST, r->ciphers);
-    set_text(easy, CURLOPT_SSL_EC_CURVES, r->groups);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION,
-                     version_option(r->min_version, CURL_SSLVERSION_TLSv1_2,
-                                    CURL_SSLVERSION_TLSv1_3, CURL_SSLVERSION_DEFAULT) |
-                         version_option(r->max_version, CURL_SSLVERSION_MAX_TLSv1_2,
-                                        CURL_SSLVERSION_MAX_TLSv1_3, 0));
-}
-
-static void set_method(CURL *easy, const struct probe_request *r)
-{
-    const char *method = r->method ? r->method : "GET";
-
-    if (r->body) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, r->body_len);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body);
-    }
-    if (strcmp(method, "HEAD") == 0)
-        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    else
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
 static bool set_up(struct try *t, const struct probe_request *r, struct probe_answer *a,
                    struct err *e)
 {
-    CURL *easy = t->easy;
-    char source[256];
+    CURL *easy = t->easy.easy;
 
-    if (!set_url(t, r, e))
+    easy_set_route(&t->easy, r);
+    if (!easy_set_request(&t->easy, r, e))
         return false;
-    set_headers(t, r);
-    set_tls(easy, r);
-    set_method(easy, r);
-    if (r->userinfo) {
-        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-        curl_easy_setopt(easy, CURLOPT_USERPWD, r->userinfo);
-    }
-    if (r->source) {
-        snprintf(source, sizeof(source), "host!%s", r->source);
-        curl_easy_setopt(easy, CURLOPT_INTERFACE, source);
-    }
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)((r->timeout_ns + NS_PER_MS - 1) / NS_PER_MS));
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->message);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, a);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
@@ -235,7 +75,7 @@ static bool perform(struct try *t, const volatile int *interrupted, CURLcode *re
     CURLMsg *message;
 
     *result = CURLE_FAILED_INIT;
-    curl_multi_add_handle(t->multi, t->easy);
+    curl_multi_add_handle(t->multi, t->easy.easy);
     while (running && curl_multi_perform(t->multi, &running) == CURLM_OK && running) {
         if (is_set(interrupted))
             break;
@@ -244,89 +84,8 @@ static bool perform(struct try *t, const volatile int *interrupted, CURLcode *re
     message = curl_multi_info_read(t->multi, &left);
     if (message)
         *result = message->data.result;
-    curl_multi_remove_handle(t->multi, t->easy);
+    curl_multi_remove_handle(t->multi, t->easy.easy);
     return message || !is_set(interrupted);
-}
-
-static enum probe_failure failure_of_errno(long error)
-{
-    switch (error) {
-    case ECONNREFUSED:
-        return PROBE_REFUSED;
-    case ETIMEDOUT:
-        return PROBE_TIMEOUT;
-    case ECONNRESET:
-    case EPIPE:
-        return PROBE_RESET;
-    case EMFILE:
-    case ENFILE:
-    case EADDRNOTAVAIL:
-    case EADDRINUSE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EACCES:
-    case EPERM:
-        return PROBE_LOCAL;
-    default:
-        return PROBE_UNREACHABLE;
-    }
-}
-
-static enum probe_failure failure_of(CURLcode code, long error)
-{
-    switch (code) {
-    case CURLE_OPERATION_TIMEDOUT:
-        return PROBE_TIMEOUT;
-    case CURLE_COULDNT_CONNECT:
-        return failure_of_errno(error);
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return PROBE_UNREACHABLE;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CIPHER:
-        return PROBE_TLS;
-    case CURLE_GOT_NOTHING:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-    case CURLE_PARTIAL_FILE:
-        return PROBE_RESET;
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_INTERFACE_FAILED:
-    case CURLE_OUT_OF_MEMORY:
-    case CURLE_FAILED_INIT:
-        return PROBE_LOCAL;
-    default:
-        return PROBE_PROTOCOL;
-    }
-}
-
-static void uncapitalize(char *text)
-{
-    if (isupper((unsigned char)text[0]) && islower((unsigned char)text[1]))
-        text[0] = (char)tolower((unsigned char)text[0]);
-}
-
-static bool explain(struct try *t, CURLcode code, struct probe_answer *a, uint64_t timeout_ns,
-                    struct err *e)
-{
-    long error = 0;
-    char text[UNITS_MAX];
-
-    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &error);
-    a->failure = failure_of(code, error);
-    if (a->failure == PROBE_TIMEOUT)
-        return err_set(e, "no answer within %s", units_print_duration((double)timeout_ns, text));
-    if (code == CURLE_COULDNT_CONNECT && error != 0 && strerrordesc_np((int)error))
-        snprintf(t->message, sizeof(t->message), "%s", strerrordesc_np((int)error));
-    else if (code == CURLE_GOT_NOTHING)
-        snprintf(t->message, sizeof(t->message), "connection closed without an answer");
-    else if (code == CURLE_RECV_ERROR && strstr(t->message, "SSL"))
-        a->failure = PROBE_TLS; /* TLS 1.3 servers refuse a client after its handshake */
-    else if (!t->message[0])
-        snprintf(t->message, sizeof(t->message), "%s", curl_easy_strerror(code));
-    uncapitalize(t->message);
-    return err_set(e, "%s", t->message);
 }
 
 static double seconds(CURL *easy, CURLINFO what)
@@ -339,11 +98,11 @@ static double seconds(CURL *easy, CURLINFO what)
 
 static bool finish(struct try *t, CURLcode code, struct probe_answer *a)
 {
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a->status);
-    a->connect_s = seconds(t->easy, CURLINFO_CONNECT_TIME_T);
-    a->tls_s = seconds(t->easy, CURLINFO_APPCONNECT_TIME_T);
-    a->first_byte_s = seconds(t->easy, CURLINFO_STARTTRANSFER_TIME_T);
-    a->total_s = seconds(t->easy, CURLINFO_TOTAL_TIME_T);
+    curl_easy_getinfo(t->easy.easy, CURLINFO_RESPONSE_CODE, &a->status);
+    a->connect_s = seconds(t->easy.easy, CURLINFO_CONNECT_TIME_T);
+    a->tls_s = seconds(t->easy.easy, CURLINFO_APPCONNECT_TIME_T);
+    a->first_byte_s = seconds(t->easy.easy, CURLINFO_STARTTRANSFER_TIME_T);
+    a->total_s = seconds(t->easy.easy, CURLINFO_TOTAL_TIME_T);
     return code == CURLE_OK;
 }
 
@@ -353,9 +112,8 @@ static bool try_once(struct try *t, const struct probe_request *r, struct probe_
     CURLcode code;
 
     a->failure = PROBE_LOCAL;
-    t->easy = curl_easy_init();
     t->multi = curl_multi_init();
-    if (!t->easy || !t->multi)
+    if (!easy_open(&t->easy) || !t->multi)
         return err_set(e, "could not set up libcurl");
     if (!set_up(t, r, a, e))
         return false;
@@ -363,10 +121,8 @@ static bool try_once(struct try *t, const struct probe_request *r, struct probe_
         a->failure = PROBE_INTERRUPTED;
         return err_set(e, "interrupted");
     }
-    if (!finish(t, code, a))
-        return explain(t, code, a, r->timeout_ns, e);
-    a->failure = PROBE_OK;
-    return true;
+    a->failure = finish(t, code, a) ? PROBE_OK : easy_explain(&t->easy, code, r->timeout_ns, e);
+    return code == CURLE_OK;
 }
 
 bool probe_http(const struct probe_request *r, struct probe_answer *a, struct err *e)
@@ -374,12 +130,8 @@ bool probe_http(const struct probe_request *r, struct probe_answer *a, struct er
     struct try t = {0};
     bool ok;
 
-    pthread_once(&once, init_curl);
     ok = try_once(&t, r, a, e);
-    curl_easy_cleanup(t.easy);
+    easy_close(&t.easy);
     curl_multi_cleanup(t.multi);
-    curl_slist_free_all(t.headers);
-    curl_slist_free_all(t.connect_to);
-    curl_url_cleanup(t.url);
     return ok || err_wrap(e, "%s", r->url);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct buf;
@@ -39,7 +40,8 @@ enum probe_failure { /* why no answer came */
 
 struct probe_answer {
     long status;
-    struct buf *head, *body; /* given by the caller; may be NULL; at most 1 MiB of body is kept */
+    struct buf *head, *body; /* given by the caller; may be NULL */
+    size_t body_max;         /* of the body, this much is kept; 0: 1 MiB */
     enum probe_failure failure;
     double connect_s, tls_s, first_byte_s, total_s; /* libcurl's, from the start of the try */
 };

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@ static enum stream_result tls_result(struct stream *s, int ret)
     case SSL_ERROR_ZERO_RETURN:
         return STREAM_EOF;
     default:
+        ERR_clear_error(); /* or the next connection of this thread would take it for its own */
         return STREAM_FAILED;
     }
 }
@@ -49,6 +51,16 @@ enum stream_result stream_handshake(struct stream *s)
     ERR_clear_error();
     r = tls_result(s, SSL_do_handshake(s->ssl));
     return r == STREAM_EOF ? STREAM_FAILED : r;
+}
+
+bool stream_speaks(const struct stream *s, const char *protocol)
+{
+    const unsigned char *chosen = NULL;
+    unsigned len = 0;
+
+    if (s->ssl)
+        SSL_get0_alpn_selected(s->ssl, &chosen, &len);
+    return len == strlen(protocol) && memcmp(chosen, protocol, len) == 0;
 }
 
 bool stream_resumed(const struct stream *s)
@@ -101,6 +113,7 @@ void stream_finish(struct stream *s)
     if (s->ssl && SSL_is_init_finished(s->ssl)) {
         ERR_clear_error();
         SSL_shutdown(s->ssl);
+        ERR_clear_error();
     }
     shutdown(s->fd, SHUT_WR);
 }

@@ -25,6 +25,7 @@ void stream_accept(struct stream *s, int fd, struct ssl_ctx_st *ctx);
 
 /* Never STREAM_EOF; a plain stream is ready at once. */
 enum stream_result stream_handshake(struct stream *s);
+bool stream_speaks(const struct stream *s, const char *protocol); /* it was chosen by ALPN */
 bool stream_resumed(const struct stream *s); /* the handshake took up an earlier session */
 
 /* `*drained` says that the next read would find nothing, so that it need not be tried. */

@@ -11,6 +11,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,13 +22,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/tls_verify.h"
 
 struct alpn { /* a server's protocols, in the wire's form (RFC 7301 3.1) */
     unsigned len;
     unsigned char wire[];
 };
 
-static int alpn_index = -1, session_index = -1; /* of the extra data of contexts and connections */
+/* Of the extra data of contexts and connections. */
+static int alpn_index = -1, session_index = -1, asked_index = -1;
 
 static void alpn_release(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl,
                          void *argp)
@@ -40,6 +43,7 @@ static void register_indexes(void)
 {
     alpn_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, alpn_release);
     session_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    asked_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
 /* OpenSSL's reason for the oldest error in its queue, which this empties. */
@@ -170,8 +174,30 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
+/* Called when the server asks for a certificate, before the configured one is looked at. */
+static int note_asked(SSL *ssl, void *arg)
+{
+    (void)arg;
+    SSL_set_ex_data(ssl, asked_index, ssl);
+    return 1;
+}
+
+/*
+ * Every offered cipher costs time in every handshake, so by default there are only those that are
+ * used today: authenticated ones, the cheapest first.
+ */
+static bool set_default_ciphers(SSL_CTX *ctx, struct err *e)
+{
+    return set_ciphers(ctx,
+                       "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:"
+                       "ECDHE+AESGCM:ECDHE+CHACHA20:RSA+AESGCM",
+                       e);
+}
+
 static bool client_setup(SSL_CTX *ctx, const struct tls_config *c, struct err *e)
 {
+    if (!c->ciphers && !set_default_ciphers(ctx, e))
+        return false;
     if (!set_common(ctx, c, e))
         return false;
     if (c->resume) {
@@ -187,12 +213,14 @@ static bool client_setup(SSL_CTX *ctx, const struct tls_config *c, struct err *e
         SSL_CTX_set_alpn_protos(ctx, a->wire, a->len);
         free(a);
     }
-    if (!c->verify) {
+    SSL_CTX_set_cert_cb(ctx, note_asked, NULL);
+    if (!c->verify && !c->examine) {
         SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
         SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
         return true;
     }
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(ctx, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    tls_verify_once(ctx);
     return set_trust(ctx, c->ca, e);
 }
 
@@ -278,11 +306,69 @@ struct ssl_st *tls_connect(struct ssl_ctx_st *ctx, const char *name, bool verify
     return ssl;
 }
 
+struct ssl_st *tls_hello(struct ssl_ctx_st *ctx, const char *name, struct buf *out)
+{
+    SSL *ssl = mem_check(SSL_new(ctx));
+    BIO *in = mem_check(BIO_new(BIO_s_mem())), *sent = mem_check(BIO_new(BIO_s_mem()));
+    char *bytes;
+    long len;
+
+    SSL_set_bio(ssl, in, sent);
+    if (name)
+        SSL_set_tlsext_host_name(ssl, name);
+    SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+    SSL_set_connect_state(ssl);
+    SSL_do_handshake(ssl); /* gets as far as waiting for the answer */
+    len = BIO_get_mem_data(sent, &bytes);
+    buf_add(out, bytes, (size_t)len);
+    BIO_reset(sent); /* it is the caller's to send now */
+    ERR_clear_error();
+    return ssl;
+}
+
+void tls_free(struct ssl_st *ssl)
+{
+    SSL_free(ssl);
+}
+
+#define FILLER_TYPE 0x1a1a /* RFC 8701 2 */
+
+static int add_filler(SSL *ssl, unsigned type, unsigned context, const unsigned char **out,
+                      size_t *len, X509 *x, size_t chain, int *alert, void *arg)
+{
+    static const unsigned char zeros[TLS_FILLER_MAX];
+
+    (void)ssl, (void)type, (void)context, (void)x, (void)chain, (void)alert;
+    *out = zeros;
+    *len = (size_t)(uintptr_t)arg;
+    return 1;
+}
+
+bool tls_ctx_fill(struct ssl_ctx_st *ctx, size_t bytes, struct err *e)
+{
+    if (bytes <= TLS_FILLER_MAX &&
+        SSL_CTX_add_custom_ext(ctx, FILLER_TYPE, SSL_EXT_CLIENT_HELLO, add_filler, NULL,
+                               (void *)(uintptr_t)bytes, NULL, NULL) == 1)
+        return true;
+    return openssl_err(e, "TLS extension", "filler");
+}
+
 void tls_session_slot(struct ssl_st *ssl, struct ssl_session_st **slot)
 {
+    SSL_SESSION *copy;
+
     SSL_set_ex_data(ssl, session_index, slot);
-    if (*slot)
-        SSL_set_session(ssl, *slot);
+    if (!*slot)
+        return;
+    /* A copy: OpenSSL makes a session of TLS 1.3 unusable once it was resumed. */
+    copy = mem_check(SSL_SESSION_dup(*slot));
+    SSL_set_session(ssl, copy);
+    SSL_SESSION_free(copy);
+}
+
+bool tls_certificate_asked(const struct ssl_st *ssl)
+{
+    return SSL_get_ex_data(ssl, asked_index) != NULL;
 }
 
 void tls_session_free(struct ssl_session_st *session)

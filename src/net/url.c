@@ -39,17 +39,30 @@ static const char *part(CURLU *h, CURLUPart what, unsigned flags, struct arena *
     return copy;
 }
 
+static uint16_t usual_port(const char *scheme)
+{
+    for (size_t i = 0; i < sizeof(usual_ports) / sizeof(usual_ports[0]); i++)
+        if (strcmp(scheme, usual_ports[i].scheme) == 0)
+            return usual_ports[i].port;
+    return 0;
+}
+
+const char *url_authority(const char *scheme, const char *host, uint16_t port, struct arena *arena)
+{
+    const char *open = strchr(host, ':') ? "[" : "", *shut = *open ? "]" : "";
+
+    if (port == usual_port(scheme))
+        return arena_printf(arena, "%s%s%s", open, host, shut);
+    return arena_printf(arena, "%s%s%s:%u", open, host, shut, (unsigned)port);
+}
+
 static bool read_port(struct url *u, const char *text, struct err *e)
 {
     int64_t port;
 
     if (text && (!units_int(text, &port) || port < 1 || port > 65535))
         return err_set(e, "port %s is not in 1 to 65535", text);
-    if (text)
-        u->port = (uint16_t)port;
-    for (size_t i = 0; !text && i < sizeof(usual_ports) / sizeof(usual_ports[0]); i++)
-        if (strcmp(u->scheme, usual_ports[i].scheme) == 0)
-            u->port = usual_ports[i].port;
+    u->port = text ? (uint16_t)port : usual_port(u->scheme);
     return true;
 }
 
@@ -88,7 +101,12 @@ static const char *words(CURLUcode code)
     case CURLUE_BAD_HOSTNAME:
         return "there is no valid host in it";
     case CURLUE_MALFORMED_INPUT:
-        return "it is malformed (spaces are written %20)";
+    case CURLUE_BAD_LOGIN:
+    case CURLUE_BAD_PASSWORD:
+    case CURLUE_BAD_PATH:
+    case CURLUE_BAD_QUERY:
+    case CURLUE_BAD_USER:
+        return "it is malformed (a space is written %20, and a / in a user or password %2F)";
     default:
         return curl_url_strerror(code);
     }

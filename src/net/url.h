@@ -18,6 +18,9 @@ struct url {              /* all text lives in the arena given to url_parse() */
 
 bool url_parse(struct url *u, const char *text, struct arena *arena, struct err *e);
 
+/* Host as a URL and a host: field have it, with its port unless it is the scheme's usual one. */
+const char *url_authority(const char *scheme, const char *host, uint16_t port, struct arena *arena);
+
 /* "host:port" or "[address]:port". */
 bool url_host_port(const char *text, const char **host, uint16_t *port, struct arena *arena,
                    struct err *e);

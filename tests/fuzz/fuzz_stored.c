@@ -53,6 +53,8 @@ static void use(struct run_result *r)
     buf_free(&out);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct suite *suite = suite_once();

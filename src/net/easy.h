@@ -1,0 +1,26 @@
+/* easy.h - one libcurl handle and what is set in it; for the files of net/ that use libcurl. */
+#pragma once
+
+#include <curl/curl.h>
+
+#include "net/probe.h"
+
+struct err;
+
+struct easy { /* {0} is closed */
+    CURL *easy;
+    struct curl_slist *headers, *connect_to;
+    CURLU *url;
+    char message[CURL_ERROR_SIZE];
+};
+
+bool easy_open(struct easy *t);
+void easy_close(struct easy *t);
+
+/* What stays the same over the requests of one handle: method, TLS, source address. */
+void easy_set_route(struct easy *t, const struct probe_request *r);
+
+/* URL, header fields, body and time-out; the body is not copied. */
+bool easy_set_request(struct easy *t, const struct probe_request *r, struct err *e);
+
+enum probe_failure easy_explain(struct easy *t, CURLcode code, uint64_t timeout_ns, struct err *e);

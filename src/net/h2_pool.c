@@ -1,0 +1,120 @@
+#include "net/h2_pool.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define STEP    16
+#define CLASSES 65 /* up to 1 KiB; larger ones are the C library's */
+#define SLAB    (64 << 10)
+
+struct block { /* what stands before each piece of memory: as long as malloc() aligns to */
+    size_t size;
+    struct block *next; /* while it is free */
+};
+
+struct slab {
+    struct slab *next;
+    size_t used;
+    char bytes[];
+};
+
+struct h2_pool {
+    struct block *free[CLASSES];
+    struct slab *slabs;
+};
+
+struct h2_pool *h2_pool_new(void)
+{
+    return xcalloc(1, sizeof(struct h2_pool));
+}
+
+void h2_pool_free(struct h2_pool *p)
+{
+    struct slab *next;
+
+    for (struct slab *s = p ? p->slabs : NULL; s; s = next) {
+        next = s->next;
+        free(s);
+    }
+    free(p);
+}
+
+static struct block *carve(struct h2_pool *p, size_t size)
+{
+    size_t need = sizeof(struct block) + size;
+    struct slab *s = p->slabs;
+    struct block *b;
+
+    if (!s || s->used + need > SLAB) {
+        s = xrealloc(NULL, sizeof(*s) + SLAB);
+        s->next = p->slabs;
+        s->used = 0;
+        p->slabs = s;
+    }
+    b = (struct block *)(s->bytes + s->used);
+    s->used += need;
+    b->size = size;
+    return b;
+}
+
+void *h2_pool_alloc(size_t size, void *pool)
+{
+    struct h2_pool *p = pool;
+    size_t class = (size + STEP - 1) / STEP;
+    struct block *b;
+
+    if (class >= CLASSES) {
+        b = xrealloc(NULL, sizeof(*b) + size);
+        b->size = size;
+        return b + 1;
+    }
+    b = p->free[class];
+    if (b)
+        p->free[class] = b->next;
+    else
+        b = carve(p, class * STEP);
+    return b + 1;
+}
+
+void *h2_pool_calloc(size_t n, size_t size, void *pool)
+{
+    size_t all;
+
+    if (__builtin_mul_overflow(n, size, &all))
+        abort();
+    return memset(h2_pool_alloc(all, pool), 0, all);
+}
+
+void h2_pool_release(void *block, void *pool)
+{
+    struct h2_pool *p = pool;
+    struct block *b;
+    size_t class;
+
+    if (!block)
+        return;
+    b = (struct block *)block - 1;
+    class = (b->size + STEP - 1) / STEP;
+    if (class >= CLASSES) {
+        free(b);
+        return;
+    }
+    b->next = p->free[class];
+    p->free[class] = b;
+}
+
+void *h2_pool_realloc(void *old, size_t size, void *pool)
+{
+    size_t had = old ? ((struct block *)old - 1)->size : 0;
+    void *fresh;
+
+    if (old && had >= size)
+        return old;
+    fresh = h2_pool_alloc(size, pool);
+    if (old)
+        memcpy(fresh, old, had);
+    h2_pool_release(old, pool);
+    return fresh;
+}

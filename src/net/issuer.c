@@ -1,0 +1,109 @@
+#include "net/issuer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "net/cert_make.h"
+
+struct issuer {
+    EVP_PKEY *ca_key, *key;
+    X509 *ca;
+};
+
+struct chooser {
+    void (*choose)(void *arg, const char *name, struct ssl_st *ssl);
+    void *arg;
+};
+
+struct issuer *issuer_new(struct err *e)
+{
+    struct issuer *i = xcalloc(1, sizeof(*i));
+
+    i->ca_key = EVP_EC_gen("P-256");
+    i->key = EVP_EC_gen("P-256");
+    i->ca = i->ca_key && i->key ? cert_ca(i->ca_key) : NULL;
+    if (i->ca)
+        return i;
+    ERR_clear_error();
+    issuer_free(i);
+    err_set(e, "could not make an issuer of certificates");
+    return NULL;
+}
+
+void issuer_free(struct issuer *i)
+{
+    if (!i)
+        return;
+    X509_free(i->ca);
+    EVP_PKEY_free(i->key);
+    EVP_PKEY_free(i->ca_key);
+    free(i);
+}
+
+struct x509_st *issuer_leaf(const struct issuer *i, const char *name,
+                            char fingerprint[ISSUER_FINGERPRINT_MAX], struct err *e)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    X509 *leaf;
+
+    if (!cert_names_check(&name, 1, e))
+        return NULL;
+    leaf = cert_leaf(&name, 1, i->key, i->ca, i->ca_key);
+    if (!leaf || !X509_digest(leaf, EVP_sha256(), digest, &len)) {
+        ERR_clear_error();
+        X509_free(leaf);
+        err_set(e, "could not make a certificate for \"%s\"", name);
+        return NULL;
+    }
+    for (unsigned n = 0; n < len && n < (ISSUER_FINGERPRINT_MAX - 1) / 2; n++)
+        snprintf(fingerprint + 2 * n, 3, "%02x", digest[n]);
+    return leaf;
+}
+
+void issuer_leaf_free(struct x509_st *leaf)
+{
+    X509_free(leaf);
+}
+
+bool issuer_present(const struct issuer *i, struct x509_st *leaf, struct ssl_st *ssl)
+{
+    if (SSL_use_certificate(ssl, leaf) == 1 && SSL_use_PrivateKey(ssl, i->key) == 1 &&
+        SSL_add1_chain_cert(ssl, i->ca) == 1)
+        return true;
+    ERR_clear_error();
+    return false;
+}
+
+static void free_chooser(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
+                         void *argp)
+{
+    (void)parent, (void)data, (void)index, (void)argl, (void)argp;
+    free(ptr);
+}
+
+static int on_certificate(SSL *ssl, void *arg)
+{
+    const struct chooser *c = arg;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    if (name)
+        c->choose(c->arg, name, ssl);
+    return 1;
+}
+
+void issuer_choose(struct ssl_ctx_st *ctx,
+                   void (*choose)(void *arg, const char *name, struct ssl_st *ssl), void *arg)
+{
+    struct chooser *c = xcalloc(1, sizeof(*c));
+    int index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_chooser);
+
+    *c = (struct chooser){choose, arg};
+    SSL_CTX_set_ex_data(ctx, index, c); /* so that it lives as long as the context */
+    SSL_CTX_set_cert_cb(ctx, on_certificate, c);
+}

@@ -1,0 +1,34 @@
+/*
+ * pg.h - a connection to Postgres that never waits: libpq's non-blocking mode, for an event loop.
+ *
+ * pg_open() begins; pg_connect() goes on until it says PG_DONE.  Then a statement is sent, and
+ * pg_receive() goes on until PG_DONE.  PG_READ and PG_WRITE say what to wait for (PG_WRITE: for
+ * either) on pg_fd(), which may be another descriptor after each call of pg_connect().  The waiting
+ * is level-triggered: libpq does not promise to read until there is nothing left.
+ */
+#pragma once
+
+#include "net/db.h"
+
+struct pg;
+struct pg_cancel;
+
+enum pg_wait { PG_READ, PG_WRITE, PG_DONE, PG_FAILED };
+
+struct pg *pg_open(const struct db_place *p);
+enum pg_wait pg_connect(struct pg *c, struct db_error *e);
+int pg_fd(const struct pg *c);
+
+bool pg_send(struct pg *c, const char *sql, const struct db_values *v, struct db_error *e);
+
+/* After PG_FAILED the connection can be used again if pg_is_usable(). */
+enum pg_wait pg_receive(struct pg *c, struct db_result *r, struct db_error *e);
+bool pg_is_usable(const struct pg *c);
+bool pg_in_transaction(const struct pg *c);
+
+const struct buf *pg_notices(const struct pg *c);
+
+/* What it takes to cancel the running statement later, also when the connection is closed. */
+struct pg_cancel *pg_cancel_new(const struct pg *c); /* NULL: there is nothing to cancel */
+void pg_cancel_send(struct pg_cancel *p);            /* blocks; frees it */
+void pg_close(struct pg *c);
