@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "net/http1.h"
+#include "net/pattern.h"
 
 #define SHOWN_MAX 60
 
@@ -94,8 +95,12 @@ bool json_reads_as_string(const struct node *scalar)
 
 static json_t *answer_json(struct answer *a)
 {
+    const char *body = a->body ? a->body : "";
+
     if (!a->parsed && !a->cut)
-        a->json = json_loadb(a->body ? a->body : "", a->body_len, JSON_DECODE_ANY, NULL);
+        a->json = json_loadb(body, a->body_len, JSON_DECODE_ANY, NULL);
+    if (!a->parsed && !a->cut && !a->json) /* perhaps an integer beyond 64 bits: those are reals */
+        a->json = json_loadb(body, a->body_len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
     a->parsed = true;
     return a->json;
 }
@@ -241,24 +246,38 @@ bool answer_has(struct answer *a, const struct node *expected, char why[WHY_MAX]
     return false;
 }
 
-bool source_parse(struct source *s, const char *text, struct err *e)
+bool source_parse(struct source *s, const char *text, struct arena *arena, struct err *e)
 {
+    *s = (struct source){0};
     if (strncmp(text, "json:", 5) == 0 && (text[5] == '/' || text[5] == '\0')) {
-        *s = (struct source){true, text + 5};
+        *s = (struct source){.json = true, .name = text + 5};
         return true;
     }
     if (strncmp(text, "header:", 7) == 0 && text[7] != '\0') {
-        *s = (struct source){false, text + 7};
+        *s = (struct source){.name = text + 7};
         return true;
     }
-    return err_set(e, "\"%s\" is neither json:/pointer nor header:Name", text);
+    if (strncmp(text, "regex:", 6) == 0 && text[6] != '\0') {
+        s->pattern = pattern_compile(text + 6, arena, e);
+        return s->pattern != NULL;
+    }
+    return err_set(e, "\"%s\" is none of json:/pointer, header:Name and regex:pattern", text);
 }
 
-static bool header_text(const char *name, const struct answer *a, char *out, size_t size)
+/* Of a header field, or of the body by a pattern. */
+static bool plain_text(const struct source *s, const struct answer *a, char *out, size_t size)
 {
     struct http1_span head = {a->head, a->head_len}, value;
+    size_t at;
 
-    if (!http1_field(&head, name, &value) || value.len >= size)
+    if (s->pattern) {
+        if (!pattern_find(s->pattern, a->body, a->body_len, &at, &value.len))
+            return false;
+        value.data = a->body ? a->body + at : "";
+    } else if (!http1_field(&head, s->name, &value)) {
+        return false;
+    }
+    if (value.len >= size || memchr(value.data, '\0', value.len))
         return false;
     memcpy(out, value.data, value.len);
     out[value.len] = '\0';
@@ -275,7 +294,7 @@ bool source_number(const struct source *s, struct answer *a, double *value)
         *value = json_number_value(v);
         return json_is_number(v);
     }
-    if (!header_text(s->name, a, text, sizeof(text)) || !is_number(text, text + strlen(text)))
+    if (!plain_text(s, a, text, sizeof(text)) || !is_number(text, text + strlen(text)))
         return false;
     *value = strtod(text, NULL);
     return isfinite(*value);
@@ -287,7 +306,7 @@ bool source_text(const struct source *s, struct answer *a, char *out, size_t siz
     size_t n;
 
     if (!s->json)
-        return header_text(s->name, a, out, size);
+        return plain_text(s, a, out, size);
     v = answer_json(a) ? find(a->json, s->name) : NULL;
     if (!v)
         return false;

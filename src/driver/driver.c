@@ -2,10 +2,14 @@
 
 #include <string.h>
 
-extern const struct driver driver_http, driver_probe, driver_exec, driver_noop;
+#include "base/arena.h"
 
-const struct driver *const drivers[] = {&driver_http, &driver_probe, &driver_exec, &driver_noop,
-                                        NULL};
+extern const struct driver driver_sql, driver_scrape, driver_http, driver_flow, driver_tls,
+    driver_slow, driver_probe, driver_ws, driver_exec, driver_noop;
+
+const struct driver *const drivers[] = {
+    &driver_http,   &driver_flow, &driver_tls,  &driver_slow, &driver_probe, &driver_ws,
+    &driver_scrape, &driver_sql,  &driver_exec, &driver_noop, NULL};
 
 const struct outcome_info outcomes[OP_OUTCOMES] = {
     [OP_OK] = {"ok", FAULT_NONE, false},
@@ -28,4 +32,15 @@ const struct driver *driver_find(const char *name)
         if (strcmp(drivers[i]->name, name) == 0)
             return drivers[i];
     return NULL;
+}
+
+void job_fact(struct job *job, const char *key, const char *value)
+{
+    struct fact **end = &job->facts;
+
+    while (*end)
+        end = &(*end)->next;
+    *end = arena_new(job->arena, struct fact);
+    (*end)->key = key;
+    (*end)->value = arena_strdup(job->arena, value);
 }

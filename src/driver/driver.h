@@ -11,6 +11,8 @@
  *       start()    lane thread  once a lane: set up on lane->base.
  *         fire()   lane thread  an operation is due: begin it, never block.
  *         ...                   op_done() exactly once a fire(), from inside it or later.
+ *         flush()  lane thread  optional: what was at hand has been dealt with and fired; send what
+ *                               was gathered meanwhile, the lane is about to wait.
  *       stop()     lane thread  no more fire(); close everything, also what is in flight.
  *     collect()    main thread  once: publish outputs, release what prepare() holds.
  *
@@ -48,6 +50,11 @@ struct node;
 struct op;
 struct opt;
 
+struct fact { /* something found out that is no measurement: a certificate's issuer */
+    struct fact *next;
+    const char *key, *value;
+};
+
 struct job { /* one step being run */
     const char *name;
     const char *run_id;
@@ -55,7 +62,8 @@ struct job { /* one step being run */
     void *priv;
     struct arena *arena; /* main thread only; lives as long as the step */
     const struct declared *declared;
-    bool verify; /* there is no load: the operation runs once and must succeed */
+    struct fact *facts; /* see job_fact() */
+    bool verify;        /* there is no load: the operation runs once and must succeed */
     int lane_count;
     int max_ops; /* over all lanes */
 };
@@ -118,6 +126,13 @@ void op_done_at(struct op *op, enum outcome outcome, const char *why, uint64_t e
 /* What follows belongs to part `part` (1.. in the order of declare(); 0: the operation). */
 void op_part(struct op *op, int part);
 
+/*
+ * That part has ended, before the operation has: what was reported of it is tagged with `outcome`,
+ * and what follows belongs to the operation again.  For parts that follow one another; where an
+ * operation is one of several, op_done() does all that.
+ */
+void op_part_done(struct op *op, enum outcome outcome);
+
 /* Adds to a metric of the driver: `metric` is its index in the driver's table, declared ones after.
  */
 void op_value(struct op *op, int metric, double value); /* trend (ns, bytes) or gauge */
@@ -136,6 +151,12 @@ void lane_gauge(struct lane *lane, int metric, double value);
 /* Makes ${phase.NAME.output} and ${phase.NAME.output.key} of later phases; main thread. */
 void job_publish(struct job *job, const char *key, const char *value);
 
+/*
+ * Puts a fact into the step's results, in the order told; main thread, from prepare() or
+ * collect().  The value is copied.
+ */
+void job_fact(struct job *job, const char *key, const char *value);
+
 struct declared {             /* what a step's options add to its driver's tables */
     const char *const *parts; /* names of parts 1..part_count */
     int part_count;
@@ -144,9 +165,10 @@ struct declared {             /* what a step's options add to its driver's table
 };
 
 enum {
-    DRIVER_HOLDS = 1 << 0,  /* operations can be held open: hold-connections may drive it */
-    DRIVER_ONCE = 1 << 1,   /* never under load */
-    DRIVER_BLOCKS = 1 << 2, /* any failure "could not", never a breach (probe, exec, sql) */
+    DRIVER_HOLDS = 1 << 0,     /* operations can be held open: hold-connections may drive it */
+    DRIVER_ONCE = 1 << 1,      /* never under load */
+    DRIVER_ONLY_HELD = 1 << 3, /* under no other load than hold-connections */
+    DRIVER_BLOCKS = 1 << 2,    /* any failure "could not", never a breach (probe, exec, sql) */
 };
 
 struct driver {
@@ -164,6 +186,7 @@ struct driver {
     bool (*prepare)(struct job *job, struct err *e);
     bool (*start)(struct lane *lane, struct err *e);
     void (*fire)(struct lane *lane, struct op *op);
+    void (*flush)(struct lane *lane);
     void (*stop)(struct lane *lane);
     void (*collect)(struct job *job);
 };

@@ -12,6 +12,7 @@ struct arena;
 struct err;
 struct expect;
 struct json_t;
+struct pattern;
 
 struct expect_opts {
     struct texts status;       /* "200", "2xx", "200-299" */
@@ -53,12 +54,13 @@ int expect_checks(const struct expect *x); /* explicit parts */
  */
 bool expect_judge(const struct expect *x, struct answer *a, int *met, char why[WHY_MAX]);
 
-/* Where a value is read from: "json:/pointer" or "header:Name". */
+/* Where a value is read from: "json:/pointer", "header:Name" or "regex:pattern" of the body. */
 struct source {
     bool json;
-    const char *name; /* the pointer, or the field */
+    const char *name;              /* the pointer, or the field */
+    const struct pattern *pattern; /* its first group, or all that it matches; NULL: none */
 };
-bool source_parse(struct source *s, const char *text, struct err *e);
+bool source_parse(struct source *s, const char *text, struct arena *arena, struct err *e);
 bool source_number(const struct source *s, struct answer *a, double *value);
 /* As text, at most size-1 bytes and NUL; false if it is not there or longer. */
 bool source_text(const struct source *s, struct answer *a, char *out, size_t size);

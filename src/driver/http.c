@@ -1,6 +1,7 @@
 #include "driver/http.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +9,11 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "driver/route.h"
 #include "net/tls.h"
-#include "net/url.h"
 
 static const char *const connections[] = {"keep", "new", "resume", NULL};
-static const char *const protocols[] = {"http1", NULL};
+static const char *const protocols[] = {"http1", "h2", "auto", "h2c", NULL};
 
 static_assert(offsetof(struct http_opts, request) == 0, "REQUEST_ROWS counts on it");
 
@@ -26,7 +27,14 @@ static const struct opt http_table[] = {
                "keep: reuse connections; new: a full handshake for each request; resume: a new "
                "connection with a resumed TLS session",
                .choices = connections),
-    OPT_CHOICE(protocol, "http1", "protocol to speak", .choices = protocols),
+    OPT_CHOICE(protocol, "http1",
+               "http1: HTTP/1.1; h2: HTTP/2 over TLS; auto: what the server chooses of both; h2c: "
+               "HTTP/2 without TLS",
+               .choices = protocols),
+    OPT_INT(streams, "100", "HTTP/2: requests that a connection carries at a time, at most",
+            .min = 1, .max = 1000000, OPT_GIVEN(streams_given)),
+    OPT_INT(connections, "0", "connections, at most; requests beyond wait; 0: as many as it takes",
+            .min = 0, .max = 1000000),
     OPT_SIZE(max_body, "1MiB", "how much of a body expectations and captures look into", .min = 1,
              .max = 1 << 30),
     OPT_NODE(requests, "a mix: each has a name, a weight and what it has other than this map",
@@ -72,6 +80,10 @@ static const struct metric http_metrics[] = {
                       "from the request sent to the first byte of the answer", false},
     [HTTP_RECEIVING] = {"http_req_receiving", METRIC_TREND, UNIT_TIME,
                         "from the first byte of the answer to its last", false},
+    [HTTP_LAG] = {"receive_lag", METRIC_TREND, UNIT_TIME,
+                  "from the kernel's receipt of the answer's last bytes, where the answer ends, to "
+                  "their being read",
+                  false},
     [HTTP_OPENED] = {"connections_opened", METRIC_COUNTER, UNIT_NONE, "connections established",
                      false},
     [HTTP_RESUMED] = {"tls_resumed", METRIC_COUNTER, UNIT_NONE,
@@ -182,6 +194,26 @@ static void check_metrics(const struct node *map, const char *path, struct diags
                          n->key);
 }
 
+static void check_protocol(const struct http_opts *o, struct pos pos, const char *path,
+                           struct diags *d)
+{
+    bool secure = strcmp(o->request.target->scheme, "https") == 0;
+
+    if (o->connection == CONNECTION_RESUME && !secure)
+        diag_add(d, pos, "%s.connection: resume needs an https: target", path);
+    if (o->protocol == HTTP_2 && !secure)
+        diag_add(d, pos, "%s.protocol: h2 needs an https: target (did you mean \"h2c\"?)", path);
+    if (o->protocol == HTTP_2_CLEAR && secure)
+        diag_add(d, pos, "%s.protocol: h2c needs an http: target (did you mean \"h2\"?)", path);
+    if (o->protocol == HTTP_1 && o->streams_given && o->streams > 1)
+        diag_add(d, pos,
+                 "%s.streams: HTTP/1.1 carries one request at a time; give protocol: h2, h2c or "
+                 "auto",
+                 path);
+    if (o->protocol != HTTP_1 && o->request.headers.n > H2_FIELDS_MAX / 2)
+        diag_add(d, pos, "%s.headers: at most %d", path, H2_FIELDS_MAX / 2);
+}
+
 static bool http_check(const void *opts, const struct node *at, const char *path, struct diags *d)
 {
     const struct http_opts *o = opts;
@@ -197,8 +229,7 @@ static bool http_check(const void *opts, const struct node *at, const char *path
                         "%s.target: \"%s\" is a %s: url, and this driver speaks http: and "
                         "https:",
                         path, t->name, t->scheme);
-    if (o->connection == CONNECTION_RESUME && strcmp(t->scheme, "https") != 0)
-        diag_add(d, pos, "%s.connection: resume needs an https: target", path);
+    check_protocol(o, pos, path, d);
     read_mix(&mix, o, at, path, d->arena, d);
     for (int i = 0; i < mix.n; i++) {
         struct request_compile c = {&mix.v[i].request, mix.at[i], mix.paths[i], NULL, false, false};
@@ -259,64 +290,58 @@ static bool compile_mix(struct http_job *j, struct job *job, struct err *e)
     return true;
 }
 
-static bool make_tls(struct http_job *j, const struct target *t, struct arena *arena, struct err *e)
+/* For HTTP/2, the heads of the requests that are the same every time. */
+static void make_lists(struct http_job *j, struct arena *arena)
 {
-    static const char *const versions[] = {NULL, "1.2", "1.3"};
-    static const char *const own_alpn[] = {"http/1.1", NULL};
-    const struct tls_opts *o = &t->tls;
-    const char **alpn = arena_array(arena, const char *, o->alpn.n + 1);
-    struct tls_config c = {o->verify,
-                           o->ca,
-                           o->cert,
-                           o->key,
-                           own_alpn,
-                           versions[o->min_version],
-                           versions[o->max_version],
-                           o->ciphers,
-                           o->groups,
-                           j->connection == CONNECTION_RESUME};
+    bool secure = strcmp(j->opts->request.target->scheme, "https") == 0;
 
-    if (o->alpn.n > 0) {
-        memcpy(alpn, o->alpn.v, sizeof(*alpn) * (size_t)o->alpn.n);
-        c.alpn = alpn;
+    j->lists = arena_array(arena, struct http_list, j->count);
+    for (int i = 0; i < j->count; i++) {
+        const struct request *r = j->requests[i];
+
+        if (!r->bytes)
+            continue;
+        j->lists[i].fields = arena_array(arena, struct h2_field, H2_FIELDS_MAX);
+        http_list_make(&j->lists[i], arena_strndup(arena, r->bytes, r->len), r->len, secure);
     }
-    j->route.verify = o->verify;
-    j->route.resume = c.resume;
-    j->route.name = o->server_name && *o->server_name ? o->server_name : t->host;
-    j->route.ctx = tls_client_ctx(&c, e);
-    return j->route.ctx || err_wrap(e, "target \"%s\"", t->name);
 }
 
-static bool find_route(struct http_job *j, const struct target *t, struct arena *arena,
-                       struct err *e)
+static bool set_protocol(struct http_job *j, const struct job *job, struct err *e)
 {
-    const char *host = t->host;
-    uint16_t port = t->port;
+    const struct http_opts *o = j->opts;
 
-    if (t->connect_to && !url_host_port(t->connect_to, &host, &port, arena, e))
-        return false;
-    if (!addr_resolve(&j->route.to, host, port, arena, e))
-        return err_wrap(e, "target \"%s\"", t->name);
-    j->route.from.v = arena_array(arena, struct addr, t->source.n);
-    for (int i = 0; i < t->source.n; i++)
-        if (addr_parse(&j->route.from.v[j->route.from.n], t->source.v[i]))
-            j->route.from.n++;
-    return strcmp(t->scheme, "https") != 0 || make_tls(j, t, arena, e);
+    j->version = (enum http_version)o->protocol;
+    j->connection = (enum connection)o->connection;
+    j->streams = 1;
+    if (j->version != HTTP_1 && j->connection == CONNECTION_KEEP && o->streams > 1)
+        j->streams = (int)o->streams;
+    if (j->version == HTTP_AUTO && strcmp(o->request.target->scheme, "https") != 0)
+        j->version = HTTP_1; /* without TLS there is nobody to choose */
+    if (o->connections > 0 && o->connections < job->lane_count)
+        return err_set(e, "%" PRId64 " connections cannot be shared by %d lanes", o->connections,
+                       job->lane_count);
+    return true;
 }
 
 static bool http_prepare(struct job *job, struct err *e)
 {
+    static const char *const alpn[][3] = {
+        [HTTP_1] = {"http/1.1"}, [HTTP_2] = {"h2"}, [HTTP_AUTO] = {"h2", "http/1.1"}};
     struct http_job *j = job->priv;
 
     j->opts = job->opts;
-    j->connection = (enum connection)j->opts->connection;
+    if (!set_protocol(j, job, e))
+        return false;
     if (!compile_mix(j, job, e))
         return false;
+    if (j->version != HTTP_1)
+        make_lists(j, job->arena);
     if (job->verify && !j->parts)
         j->captured = arena_array(job->arena, char *, j->requests[0]->capture_count);
     for (int i = 0; j->captured && i < j->requests[0]->capture_count; i++)
         j->captured[i] = arena_alloc(job->arena, CAPTURED_MAX);
-    return find_route(j, j->opts->request.target, job->arena, e);
+    return route_make(&j->route, j->opts->request.target, alpn[j->version % HTTP_2_CLEAR],
+                      j->connection == CONNECTION_RESUME, job->arena, e);
 }
 
 static void http_collect(struct job *job)
@@ -332,7 +357,7 @@ static void http_collect(struct job *job)
 
 const struct driver driver_http = {
     .name = "http",
-    .brief = "HTTP/1.1 requests, on kept or new connections",
+    .brief = "HTTP/1.1 and HTTP/2 requests, on kept or new connections",
     .opts = http_table,
     .metrics = http_metrics,
     .opts_size = sizeof(struct http_opts),
@@ -344,6 +369,7 @@ const struct driver driver_http = {
     .prepare = http_prepare,
     .start = http_start,
     .fire = http_fire,
+    .flush = http_flush,
     .stop = http_stop,
     .collect = http_collect,
 };

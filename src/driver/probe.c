@@ -205,20 +205,6 @@ static bool probe_start(struct lane *lane, struct err *e)
            err_set(e, "could not watch an event descriptor");
 }
 
-/* request_pieces() ends each line by NUL, and all of them by an empty one. */
-static void list_headers(struct probe_op *x)
-{
-    const char *at = x->headers.len ? x->headers.data : "";
-    size_t n = 0;
-
-    for (const char *p = at; *p; p += strlen(p) + 1)
-        n++;
-    x->header_lines = xrealloc(x->header_lines, (n + 1) * sizeof(*x->header_lines));
-    for (size_t i = 0; i < n; i++, at += strlen(at) + 1)
-        x->header_lines[i] = at;
-    x->header_lines[n] = NULL;
-}
-
 static bool render(struct lane *lane, struct probe_op *x)
 {
     const struct probe_job *j = lane->job->priv;
@@ -229,7 +215,7 @@ static bool render(struct lane *lane, struct probe_op *x)
     buf_clear(&x->body);
     if (j->request && !request_pieces(j->request, &v, &x->url, &x->headers, &x->body, x->why))
         return false;
-    list_headers(x);
+    request_header_list(&x->headers, &x->header_lines);
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "driver/request_parts.h"
+#include "net/url.h"
 
 #define BODY_FILE_MAX (64 << 20)
 
@@ -114,12 +115,8 @@ static void set_path(struct maker *m)
 static void set_host(struct maker *m)
 {
     const struct target *t = m->r->target;
-    bool plain = strcmp(t->scheme, "http") == 0 || strcmp(t->scheme, "ws") == 0;
-    const char *host = strchr(t->host, ':') ? arena_printf(m->arena, "[%s]", t->host) : t->host;
 
-    m->parts->host = t->port == (plain ? 80 : 443)
-                         ? host
-                         : arena_printf(m->arena, "%s:%u", host, (unsigned)t->port);
+    m->parts->host = url_authority(t->scheme, t->host, t->port, m->arena);
 }
 
 static bool has_field(const struct request_opts *o, const char *name)

@@ -65,9 +65,11 @@ struct request_opts {
         OPT_SUB(expect, struct expect_opts, expect_table, \
                 "what the answer must be; the default is a status of 200 to 399", \
                 OPT_GIVEN(expect_given)), \
-        OPT_NODE(capture, "values to keep from the answer: name to json:/pointer or header:Name", \
+        OPT_NODE(capture, \
+                 "values to keep from the answer: name to json:/pointer, header:Name or " \
+                 "regex:pattern", \
                  .schema = REQUEST_CAPTURE_SCHEMA, OPT_BINDING(bind)), \
-        OPT_NODE(record, "numbers in the answer as metrics: name to json:/pointer or header:Name", \
+        OPT_NODE(record, "numbers in the answer as metrics: name to a source, as in capture", \
                  .schema = REQUEST_RECORD_SCHEMA, OPT_BINDING(bind)), \
         OPT_NODE(count, "answers to count as metrics: name to what they look like, as in expect", \
                  .schema = REQUEST_COUNT_SCHEMA, OPT_BINDING(bind)), \
@@ -153,6 +155,9 @@ bool request_render(const struct request *r, const struct template_values *v, ch
  */
 bool request_pieces(const struct request *r, const struct template_values *v, struct buf *url,
                     struct buf *headers, struct buf *body, char why[WHY_MAX]);
+
+/* The header lines of request_pieces() as a list that NULL ends, in memory that grows. */
+void request_header_list(const struct buf *headers, const char ***list);
 
 /*
  * Holds an answer against everything the request asked for: adds a check for each explicit

@@ -20,7 +20,7 @@ struct record_opts {
 
 #define OPT_OF struct record_opts
 static const struct opt record_table[] = {
-    OPT_TEXT(from, NULL, "where the number is: json:/pointer or header:Name",
+    OPT_TEXT(from, NULL, "where the number is: json:/pointer, header:Name or regex:pattern",
              .flags = OPT_REQUIRED),
     OPT_CHOICE(as, "counter", "what the numbers become: a sum, or a distribution",
                .choices = record_types),
@@ -70,11 +70,12 @@ static void read_source(struct maker *m, const struct node *n, const char *text,
     if (n->deferred)
         text = "json:";
     if (n->type != NODE_SCALAR && !text)
-        diag_add(m->d, n->at, "%s: expected json:/pointer or header:Name", m->c->path);
-    else if (!source_parse(out, text, &e))
+        diag_add(m->d, n->at, "%s: expected json:/pointer, header:Name or regex:pattern",
+                 m->c->path);
+    else if (!source_parse(out, text, m->arena, &e))
         diag_add(m->d, n->at, "%s: %s", m->c->path, e.text);
     m->r->answer_needed = true;
-    m->r->body_needed |= out->json;
+    m->r->body_needed |= out->json || out->pattern;
 }
 
 static void read_captures(struct maker *m, const struct node *map)

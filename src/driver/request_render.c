@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/mem.h"
 #include "driver/answer.h"
 #include "driver/request_parts.h"
 
@@ -292,4 +293,17 @@ bool request_pieces(const struct request *r, const struct template_values *v, st
     headers->len = to;
     buf_addc(headers, '\0');
     return true;
+}
+
+void request_header_list(const struct buf *headers, const char ***list)
+{
+    const char *at = headers->len ? headers->data : "";
+    size_t n = 0;
+
+    for (const char *p = at; *p; p += strlen(p) + 1)
+        n++;
+    *list = xrealloc(*list, (n + 1) * sizeof(**list));
+    for (size_t i = 0; i < n; i++, at += strlen(at) + 1)
+        (*list)[i] = at;
+    (*list)[n] = NULL;
 }

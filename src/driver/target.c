@@ -8,24 +8,11 @@
 #include "net/addr.h"
 #include "net/url.h"
 
-static const char *const tls_versions[] = {"", "1.2", "1.3", NULL};
+const char *const tls_versions[] = {"", "1.2", "1.3", NULL};
 
 #define OPT_OF struct tls_opts
 static const struct opt tls_opts_table[] = {
-    OPT_BOOL(verify, "true", "check the server's certificate: chain and name"),
-    OPT_TEXT(ca, NULL, "PEM file of certificates to trust in place of the system's",
-             .flags = OPT_PATH),
-    OPT_TEXT(cert, NULL, "PEM file of the client certificate, with its chain", .flags = OPT_PATH),
-    OPT_TEXT(key, NULL, "PEM file of the client certificate's key; default: the same file",
-             .flags = OPT_PATH),
-    OPT_TEXT(server_name, NULL, "name to send as SNI and to verify; default: the url's host"),
-    OPT_TEXTS(alpn, "protocols to offer; default: what the driver speaks", .example = "[http/1.1]"),
-    OPT_CHOICE(min_version, "", "oldest TLS version to accept", .choices = tls_versions),
-    OPT_CHOICE(max_version, "", "newest TLS version to offer", .choices = tls_versions),
-    OPT_TEXT(ciphers, NULL, "cipher suites to offer, in OpenSSL's notation",
-             .example = "TLS_AES_128_GCM_SHA256"),
-    OPT_TEXT(groups, NULL, "key exchange groups to offer, in OpenSSL's notation",
-             .example = "X25519:P-256"),
+    TLS_ROWS,
     {0},
 };
 #undef OPT_OF
@@ -62,6 +49,12 @@ static bool set_url(struct target *t, const char *text, struct diags *d)
     return true;
 }
 
+/* Empty text is none, so that a variable may leave it out. */
+static const char *given(const char *text)
+{
+    return text && *text ? text : NULL;
+}
+
 static bool set_route(struct target *t, const struct target_opts *o, struct diags *d)
 {
     bool ok = true;
@@ -70,7 +63,7 @@ static bool set_route(struct target *t, const struct target_opts *o, struct diag
     uint16_t port;
     struct err e;
 
-    t->connect_to = o->connect_to;
+    t->connect_to = given(o->connect_to);
     t->source = o->source;
     if (t->connect_to && !url_host_port(t->connect_to, &host, &port, d->arena, &e))
         ok = diag_add(d, t->at, "targets.%s.connect_to: %s", t->name, e.text);
@@ -86,6 +79,7 @@ static bool set_tls(struct target *t, const struct tls_opts *o, struct diags *d)
     bool ok = true;
 
     t->tls = *o;
+    t->tls.ca = given(o->ca);
     if (o->key && !o->cert)
         ok = diag_add(d, t->at, "targets.%s.tls: a key without its cert", t->name);
     if (o->max_version && o->min_version > o->max_version)

@@ -17,7 +17,31 @@ struct tls_opts {                 /* as a client */
     struct texts alpn;            /* offered protocols; empty: what the driver speaks */
     int min_version, max_version; /* choices "", "1.2", "1.3" */
     const char *ciphers, *groups; /* OpenSSL's lists; NULL: defaults */
+    bool verify_given;
+    bool examine; /* no option: go on whatever verification says (tls.h) */
 };
+
+extern const char *const tls_versions[]; /* choices of min_version and max_version */
+
+/* The rows of struct tls_opts (OPT_OF): of a target's `tls:`, and of the driver of that name. */
+#define TLS_ROWS \
+    OPT_BOOL(verify, "true", "check the server's certificate: chain and name", \
+             OPT_GIVEN(verify_given)), \
+        OPT_TEXT(ca, NULL, "PEM file of certificates to trust in place of the system's", \
+                 .flags = OPT_PATH), \
+        OPT_TEXT(cert, NULL, "PEM file of the client certificate, with its chain", \
+                 .flags = OPT_PATH), \
+        OPT_TEXT(key, NULL, "PEM file of the client certificate's key; default: the same file", \
+                 .flags = OPT_PATH), \
+        OPT_TEXT(server_name, NULL, "name to send as SNI and to verify; default: the url's host"), \
+        OPT_TEXTS(alpn, "protocols to offer; default: what the driver speaks", \
+                  .example = "[http/1.1]"), \
+        OPT_CHOICE(min_version, "", "oldest TLS version to accept", .choices = tls_versions), \
+        OPT_CHOICE(max_version, "", "newest TLS version to offer", .choices = tls_versions), \
+        OPT_TEXT(ciphers, NULL, "cipher suites to offer, in OpenSSL's notation", \
+                 .example = "TLS_AES_128_GCM_SHA256"), \
+        OPT_TEXT(groups, NULL, "key exchange groups to offer, in OpenSSL's notation", \
+                 .example = "X25519:P-256")
 
 struct target {
     const char *name;

@@ -37,6 +37,9 @@ struct template_values {         /* of one operation */
 const struct template *template_compile(const char *text, const struct template_scope *scope,
                                         struct arena *arena, struct err *e);
 
+/* Has the name a meaning of its own, so that no capture can have it? */
+bool template_is_builtin(const char *name);
+
 /* The text, if it is the same for every operation; NULL if not. */
 const char *template_constant(const struct template *t);
 

@@ -15,6 +15,14 @@ static const char *const builtins[] = {
     [PIECE_CYCLE] = "cycle",
 };
 
+bool template_is_builtin(const char *name)
+{
+    for (int i = PIECE_ITERATION; i <= PIECE_CYCLE; i++)
+        if (strcmp(name, builtins[i]) == 0)
+            return true;
+    return strncmp(name, "data.", 5) == 0;
+}
+
 /* What follows the "%{" at `p`, up to the closing brace, without a format. */
 struct reference {
     const char *name; /* NUL-terminated copy */

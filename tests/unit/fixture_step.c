@@ -31,12 +31,13 @@ static void make_shape(struct meter_shape *s, struct arena *a, const struct driv
 static void add_up(struct bench *b, const struct meter *m, const struct meter_shape *s, int metric,
                    double *sum, uint64_t *samples)
 {
-    (void)b;
     for (int part = 0; part < s->part_count; part++)
         for (int o = 0; o < TAG_OUTCOMES; o++) {
             const struct cell *c = meter_cell(m, metric, part, (enum tag_outcome)o);
 
             for (int i = 0; c && i < c->seconds; i++) {
+                if (metric >= M_ENGINE_COUNT && part < BENCH_PARTS)
+                    b->tagged[metric - M_ENGINE_COUNT][part][o] += c->slices[i].n;
                 *sum += s->metrics[metric]->type == METRIC_RATE ? (double)c->slices[i].hits
                                                                 : c->slices[i].sum;
                 *samples += c->slices[i].n;
@@ -56,6 +57,7 @@ static void gather(struct bench *b, const struct lane_run *l, const struct meter
     snprintf(b->why, sizeof(b->why), "%s", f->n ? f->v[0].why : "");
     for (int i = 0; i < BENCH_METRICS; i++)
         b->sum[i] = (double)(b->samples[i] = 0);
+    memset(b->tagged, 0, sizeof(b->tagged));
     for (int i = M_ENGINE_COUNT; i < s->metric_count; i++)
         add_up(b, lane_meter(l), s, i, &b->sum[i - M_ENGINE_COUNT],
                &b->samples[i - M_ENGINE_COUNT]);

@@ -6,8 +6,10 @@
 
 #include "base/arena.h"
 #include "driver/driver.h"
+#include "stats/meter.h"
 
 #define BENCH_METRICS 24
+#define BENCH_PARTS   4
 
 struct bench {
     struct arena arena;
@@ -16,6 +18,7 @@ struct bench {
     char why[256];
     double sum[BENCH_METRICS]; /* by the driver's metrics, declared ones after them */
     uint64_t samples[BENCH_METRICS];
+    uint64_t tagged[BENCH_METRICS][BENCH_PARTS][TAG_OUTCOMES]; /* samples by part and outcome */
     int checks_met, checks;
 };
 

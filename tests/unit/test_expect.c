@@ -146,6 +146,7 @@ static void a_cut_or_broken_body_is_no_json(void **state)
 
 static void sources_are_read(void **state)
 {
+    struct arena arena = {0};
     struct answer a = answer();
     struct source s;
     struct err e;
@@ -153,23 +154,53 @@ static void sources_are_read(void **state)
     double n;
 
     (void)state;
-    assert_true(source_parse(&s, "json:/n", &e));
+    assert_true(source_parse(&s, "json:/n", &arena, &e));
     assert_true(source_number(&s, &a, &n));
     assert_true(n == 3);
     assert_true(source_text(&s, &a, text, sizeof(text)));
     assert_string_equal(text, "3");
-    assert_true(source_parse(&s, "json:/status", &e));
+    assert_true(source_parse(&s, "json:/status", &arena, &e));
     assert_false(source_number(&s, &a, &n));
     assert_true(source_text(&s, &a, text, sizeof(text)));
     assert_string_equal(text, "deployed");
     assert_false(source_text(&s, &a, text, 8));
-    assert_true(source_parse(&s, "header:x-left", &e));
+    assert_true(source_parse(&s, "header:x-left", &arena, &e));
     assert_true(source_number(&s, &a, &n));
     assert_true(n == 12.5);
-    assert_false(source_parse(&s, "jsn:/n", &e));
-    assert_string_equal(e.text, "\"jsn:/n\" is neither json:/pointer nor header:Name");
+    assert_false(source_parse(&s, "jsn:/n", &arena, &e));
+    assert_string_equal(e.text,
+                        "\"jsn:/n\" is none of json:/pointer, header:Name and regex:pattern");
     answer_release(&a);
+    arena_free(&arena);
+}
+
+static bool finds(const char *source, const char *expected)
+{
+    struct arena arena = {0};
+    struct answer a = answer();
+    struct source s;
+    struct err e;
+    char text[16];
+    bool found;
+
+    assert_true(source_parse(&s, source, &arena, &e));
+    found = source_text(&s, &a, text, sizeof(text));
+    if (found)
+        assert_string_equal(text, expected);
+    arena_free(&arena);
+    return found;
+}
+
+static void patterns_find_their_first_group(void **state)
+{
+    (void)state;
+    assert_true(finds("regex:\"status\": *\"(\\w+)\"", "deployed"));
+    assert_true(finds("regex:dep[a-z]+", "deployed"));
+    assert_true(finds("regex:(d)(e)(p)", "d"));
+    assert_true(finds("regex:ployed", "ployed"));
+    assert_false(finds("regex:gone(.*)", ""));
 }
 
 UNIT_GROUP(expect, cmocka_unit_test(parts_are_judged), cmocka_unit_test(mistakes_are_reported),
-           cmocka_unit_test(a_cut_or_broken_body_is_no_json), cmocka_unit_test(sources_are_read))
+           cmocka_unit_test(a_cut_or_broken_body_is_no_json), cmocka_unit_test(sources_are_read),
+           cmocka_unit_test(patterns_find_their_first_group))

@@ -388,7 +388,9 @@ static void mistakes_are_reported(void **state)
         {"{target: t, requests: [{name: a, path: b}]}", "http.requests[0].path: \"b\""},
         {"{target: t, body: x, requests: [{name: a}]}", "a body belongs to one of them"},
         {"{target: t, record: {http_reqs: 'json:/n'}}", "is a metric of this driver already"},
-        {"{target: t, protocol: h2}", "is not one of"},
+        {"{target: t, protocol: h2}", "h2 needs an https: target"},
+        {"{target: t, protocol: h3}", "is not one of"},
+        {"{target: t, streams: 2}", "HTTP/1.1 carries one request at a time"},
     };
 
     (void)state;

@@ -70,6 +70,44 @@ static void a_vanishing_slope_keeps_its_precision(void **state)
     arrivals_fini(&a);
 }
 
+/* The count before a moment agrees with the times themselves, for a ramp too. */
+static void arrivals_are_counted_in_closed_form(void **state)
+{
+    struct stage stages[] = {{2 * (int64_t)S, 100}, {(int64_t)S, 100}, {2 * (int64_t)S, 0}};
+    struct load l = {.executor = EX_RAMPING_ARRIVAL_RATE, .stages = stages, .stage_count = 3};
+    struct arrivals times, counts;
+
+    (void)state;
+    arrivals_init(&times, &l);
+    arrivals_init(&counts, &l);
+    for (uint64_t k = 0; k < 300; k++) {
+        uint64_t due = arrivals_due(&times, k);
+
+        assert_in_range(arrivals_before(&counts, due + NS_PER_US), k + 1, k + 1);
+    }
+    assert_int_equal(arrivals_before(&counts, 100 * S), 300);
+    arrivals_fini(&times);
+    arrivals_fini(&counts);
+}
+
+/* A hundred million arrivals that nobody could begin are dropped at once. */
+static void a_flood_is_dropped_without_counting_to_it(void **state)
+{
+    struct load l = {.executor = EX_CONSTANT_ARRIVAL_RATE,
+                     .rate = 1e8,
+                     .duration = 3600 * (int64_t)S,
+                     .max_in_flight = 1,
+                     .lanes = 1};
+    struct pacer p;
+
+    (void)state;
+    pacer_init(&p, &l, 0, 1, 1);
+    pacer_start(&p, S);
+    assert_true(pacer_drop(&p, 10000 * S) == UINT64_C(360000000000));
+    assert_true(pacer_exhausted(&p, 10000 * S));
+    pacer_fini(&p);
+}
+
 /* Lanes take every n-th arrival: together exactly the whole, each iteration once. */
 static void lanes_share_an_open_schedule(void **state)
 {
@@ -149,11 +187,32 @@ static void closed_users_follow_their_answers(void **state)
     assert_int_equal(pacer_slots(&l, 0, 2) + pacer_slots(&l, 1, 2), 5);
     pacer_init(&p, &l, 0, 1, 1);
     pacer_start(&p, 0);
-    assert_int_equal(cycle(&p, 0, 10 * MS), 5);
+    assert_int_equal(cycle(&p, 2 * MS, 10 * MS), 5);
     assert_true(pacer_take(&p, 12 * MS, &a, &next));
     assert_int_equal(a.due_ns, 10 * MS); /* due when the last one ended, not when it was taken */
     assert_false(pacer_take(&p, S, &a, &next) && a.due_ns >= S);
     assert_true(pacer_exhausted(&p, S));
+    pacer_fini(&p);
+}
+
+/* 4,000 a second over all lanes, each due at its own time: nobody has waited for the others. */
+static void users_begin_one_after_another(void **state)
+{
+    struct load l = {.executor = EX_CONSTANT_VUS, .vus = 4000, .duration = 10 * (int64_t)S};
+    struct arrival a;
+    struct pacer p;
+    uint64_t next;
+
+    (void)state;
+    pacer_init(&p, &l, 1, 2, 1);
+    pacer_start(&p, S);
+    assert_false(pacer_take(&p, S, &a, &next));
+    assert_int_equal(next, S + MS / 4);
+    for (uint64_t i = 0; i < 2000; i++) {
+        assert_true(pacer_take(&p, 3 * S, &a, &next));
+        assert_int_equal(a.due_ns, S + (2 * i + 1) * MS / 4);
+    }
+    assert_false(pacer_take(&p, 3 * S, &a, &next));
     pacer_fini(&p);
 }
 
@@ -310,8 +369,11 @@ static void held_connections_reopen_at_the_ramp_rate(void **state)
 UNIT_GROUP(pacer, cmocka_unit_test(constant_rate_is_a_closed_form),
            cmocka_unit_test(ramp_follows_the_integral_of_the_rate),
            cmocka_unit_test(a_vanishing_slope_keeps_its_precision),
+           cmocka_unit_test(arrivals_are_counted_in_closed_form),
+           cmocka_unit_test(a_flood_is_dropped_without_counting_to_it),
            cmocka_unit_test(lanes_share_an_open_schedule), cmocka_unit_test(nothing_is_due_early),
            cmocka_unit_test(closed_users_follow_their_answers),
+           cmocka_unit_test(users_begin_one_after_another),
            cmocka_unit_test(iterations_are_counted), cmocka_unit_test(ramping_users_come_and_go),
            cmocka_unit_test(every_agent_beats_once_an_interval),
            cmocka_unit_test(phases_are_uniform),

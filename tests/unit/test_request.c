@@ -157,7 +157,7 @@ static void mistakes_are_reported(void **state)
         {"auth: {basic: 'a:b', bearer: c}", "give one of basic and bearer"},
         {"auth: {bearer: c}\nheaders: {Authorization: x}", "there is an authorization header"},
         {"json: {a: {b: '%{nothing}'}}", "http.json.a.b: "},
-        {"record: {x: 'jsn:/a'}", "is neither json:/pointer nor header:Name"},
+        {"record: {x: 'jsn:/a'}", "is none of json:/pointer, header:Name and regex:pattern"},
         {"record: {x: {from: 'json:/a', as: gauge}}", "gauge"},
         {"record: {op_ok: 'json:/a'}", "is a metric that every step has"},
         {"record: {'a-b': 'json:/a'}", "cannot name a metric"},

@@ -50,7 +50,7 @@ static void make(struct made *m, const char *thresholds, double planned)
 static void add_ops(struct made *m, int ok, int failed, uint64_t duration_ns, uint64_t lag_ns)
 {
     for (int i = 0; i < ok + failed; i++) {
-        bool bad = i % ((ok + failed) / (failed ? failed : ok + failed + 1) + 1) == 0 && failed;
+        bool bad = i * failed % (ok + failed) < failed; /* spread evenly */
 
         meter_rate(&m->step.meter, M_OP_FAILED, 0, bad ? TAG_FAILED : TAG_OK, i % 10, bad);
         meter_trend(&m->step.meter, M_OP_DURATION, 0, TAG_OK, i % 10, duration_ns);
@@ -195,17 +195,29 @@ static void a_breach_outranks_what_could_not_be_told(void **state)
     done(&m);
 }
 
-static void a_phase_cut_short_decides_nothing(void **state)
+static void what_a_signal_ended_cannot_pass(void **state)
 {
     struct made m;
 
     (void)state;
-    make(&m, "op_duration: p(99)<5ms", 1000); /* what was measured would be a breach */
-    add_ops(&m, 1000, 0, 10000000, 0);
-    m.phase.cut_short = "a signal ended it";
+    make(&m, "op_duration: p(99)<50ms", 1000);
+    add_ops(&m, 500, 0, 10000000, 0);
+    m.step.interrupted = true;
     m.r.interrupted = "SIGINT";
     assert_int_equal(decide(&m), 3);
     assert_string_equal(m.phase.findings->type, "interrupted");
+    done(&m);
+    make(&m, "op_duration: p(99)<5ms", 1000); /* what its samples refute, they refute */
+    add_ops(&m, 500, 0, 10000000, 0);
+    m.step.interrupted = true;
+    m.r.interrupted = "SIGINT";
+    assert_int_equal(decide(&m), 1);
+    done(&m);
+    make(&m, "iterations: count>=1000", 1000); /* a count was never given the chance */
+    add_ops(&m, 500, 0, 10000000, 0);
+    m.step.interrupted = true;
+    m.r.interrupted = "SIGINT";
+    assert_int_equal(decide(&m), 3);
     done(&m);
 }
 
@@ -227,6 +239,12 @@ static void a_target_never_reached_is_three(void **state)
     m.step.error_count = 1;
     m.step.ok = 1;
     assert_int_equal(decide(&m), 1);
+    done(&m);
+    make(&m, "op_failed: rate==100%", 1000); /* and a port that must be closed is */
+    add_ops(&m, 0, 1000, 10000000, 0);
+    m.step.errors = &refused;
+    m.step.error_count = 1;
+    assert_int_equal(decide(&m), 0);
     done(&m);
 }
 
@@ -262,6 +280,6 @@ UNIT_GROUP(verdict, cmocka_unit_test(all_held_is_a_pass), cmocka_unit_test(a_bre
            cmocka_unit_test(faults_of_this_machine_void_a_pass),
            cmocka_unit_test(a_step_that_could_not_run_is_three),
            cmocka_unit_test(a_breach_outranks_what_could_not_be_told),
-           cmocka_unit_test(a_phase_cut_short_decides_nothing),
+           cmocka_unit_test(what_a_signal_ended_cannot_pass),
            cmocka_unit_test(a_target_never_reached_is_three),
            cmocka_unit_test(nothing_run_is_no_pass), cmocka_unit_test(names_are_unique));
