@@ -26,6 +26,9 @@ void arrivals_fini(struct arrivals *a);
 /* ns after the start at which arrival k (from 0) is due; UINT64_MAX after the last one. */
 uint64_t arrivals_due(struct arrivals *a, uint64_t k);
 
+/* How many arrivals are due before `ns` after the start. */
+uint64_t arrivals_before(const struct arrivals *a, uint64_t ns);
+
 /*
  * Virtual users that a ramping-vus load wants `ns` after its start; *changes_ns is how much later
  * it is worth asking again (INT64_MAX: never).  After the last stage none are wanted.

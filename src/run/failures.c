@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/rng.h"
+#include "run/result.h"
 
 static uint64_t hash_of(enum outcome o, const char *why)
 {
@@ -57,7 +59,13 @@ static int by_count(const void *a, const void *b)
     return strcmp(x->why, y->why);
 }
 
-void failures_sort(struct failures *f)
+struct error_count *failures_list(struct failures *f, struct arena *arena)
 {
+    struct error_count *list = arena_array(arena, struct error_count, f->n);
+
     qsort(f->v, (size_t)f->n, sizeof(f->v[0]), by_count);
+    for (int i = 0; i < f->n; i++)
+        list[i] =
+            (struct error_count){f->v[i].outcome, arena_strdup(arena, f->v[i].why), f->v[i].count};
+    return list;
 }

@@ -8,6 +8,9 @@
 
 #include "driver/driver.h"
 
+struct arena;
+struct error_count;
+
 #define FAILURES_MAX   64  /* different reasons kept; later ones count under their outcome's name */
 #define FAILURE_LENGTH 200 /* bytes of a reason */
 
@@ -22,4 +25,6 @@ struct failures {
 
 void failures_add(struct failures *f, enum outcome o, const char *why, uint64_t count);
 void failures_merge(struct failures *into, const struct failures *from);
-void failures_sort(struct failures *f); /* most frequent first, ties by text */
+
+/* f->n of them, most frequent first, ties by text. */
+struct error_count *failures_list(struct failures *f, struct arena *arena);

@@ -55,6 +55,7 @@ void lane_free(struct lane_run *l)
     pacer_fini(&l->pacer);
     timers_free(&l->timers);
     arena_free(&l->arena);
+    held_free(&l->totals.held);
     free(l);
 }
 
@@ -111,8 +112,10 @@ void lane_account_held(struct lane_run *l, uint64_t now)
 
     if (now > l->pacer.end_ns)
         now = l->pacer.end_ns;
+    if (l->setup.load->executor == EX_HOLD_CONNECTIONS)
+        held_add(&l->totals.held, l->held, now > l->start_ns ? now - l->start_ns : 0);
     if (now > from)
-        l->totals.held_ns += (double)l->held * (double)(now - from);
+        l->totals.held.held_ns += (double)l->held * (double)(now - from);
     if (now > l->held_since_ns)
         l->held_since_ns = now;
 }
@@ -137,8 +140,17 @@ static uint64_t lag_of(const struct lane_run *l, const struct op *op)
     return op->begun_ns > could ? op->begun_ns - could : 0;
 }
 
-static void begin(struct lane_run *l, const struct arrival *a)
+/* Open models have no users; the operation's place is one, told from all that run at the same time.
+ */
+static uint32_t user_of(const struct lane_run *l, uint32_t at)
 {
+    return at * (uint32_t)l->setup.job->lane_count + (uint32_t)l->lane.index + 1;
+}
+
+/* When that was: reading the clock again would cost as much as the rest of this. */
+static uint64_t begin(struct lane_run *l, const struct arrival *a)
+{
+    uint64_t now = now_ns();
     uint32_t at = l->free - 1;
     struct op *op = &l->lane.ops[at];
 
@@ -149,9 +161,9 @@ static void begin(struct lane_run *l, const struct arrival *a)
     *op = (struct op){&l->lane,
                       op->priv,
                       a->due_ns,
-                      now_ns(),
+                      now,
                       a->iteration,
-                      a->vu,
+                      a->vu ? a->vu : user_of(l, at),
                       a->agent,
                       lane_second(l, a->due_ns),
                       0};
@@ -159,6 +171,7 @@ static void begin(struct lane_run *l, const struct arrival *a)
     live_add(&l->live.begun, 1);
     atomic_store_explicit(&l->live.in_flight, l->busy, memory_order_relaxed);
     l->setup.driver->fire(&l->lane, op);
+    return now;
 }
 
 /* Begins what is due; when to come back: at once after a full burst, else at the next due time. */
@@ -172,8 +185,7 @@ static uint64_t begin_due(struct lane_run *l, uint64_t now)
             return 0;
         if (!pacer_take(&l->pacer, now, &a, &next))
             return next;
-        begin(l, &a);
-        now = now_ns();
+        now = begin(l, &a);
     }
     return UINT64_MAX;
 }
@@ -238,6 +250,8 @@ static void turn(struct lane_run *l)
 
     timers_run(&l->timers, now);
     next = begin_due(l, now);
+    if (l->setup.driver->flush)
+        l->setup.driver->flush(&l->lane);
     obey(l);
     atomic_store_explicit(&l->live.population, pacer_population(&l->pacer), memory_order_relaxed);
     now = now_ns();
@@ -284,8 +298,10 @@ static void end_unfinished(struct lane_run *l)
 {
     uint64_t now = now_ns();
     bool held = l->setup.load->executor == EX_HOLD_CONNECTIONS;
+    bool excused; /* cut short by us, or by the end of the load while others were held */
 
     lane_account_held(l, now);
+    excused = atomic_load(&l->setup.control->cut) || (held && held_ever(&l->totals.held));
     for (int i = 0; i < l->lane.op_count; i++) {
         struct op *op = &l->lane.ops[i];
 
@@ -297,7 +313,8 @@ static void end_unfinished(struct lane_run *l)
         }
         l->totals.unfinished++;
         meter_count(&l->meter, M_UNFINISHED, op->part, TAG_FAILED, (int)op->second, 1);
-        op_done_at(op, OP_ABORTED, "still unanswered when the time was over", now);
+        if (!excused)
+            op_done_at(op, OP_ABORTED, "still unanswered when the time was over", now);
     }
 }
 
@@ -328,7 +345,7 @@ void lane_run(struct lane_run *l)
     ask_from = (double)l->ramp_end_ns;
     ask_to = (double)earliest(l->end_ns, now_ns());
     if (ask_to > ask_from)
-        l->totals.asked_ns = (double)l->pacer.wanted * (ask_to - ask_from);
+        l->totals.held.asked_ns = (double)l->pacer.wanted * (ask_to - ask_from);
     atomic_store_explicit(&l->live.population, -1, memory_order_relaxed);
     /* The driver's own clean-up must not report again: the operations end here first. */
     end_unfinished(l);

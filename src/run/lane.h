@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "driver/driver.h"
+#include "run/held.h"
 #include "run/result.h"
 #include "stats/hist.h"
 #include "stats/meter.h"
@@ -23,6 +24,7 @@ struct step_control {          /* written by the main thread, read by the lanes 
     _Atomic uint64_t start_ns; /* monotonic; 0 until every lane is ready */
     _Atomic uint64_t stop_ns;  /* nothing new is begun from here on; UINT64_MAX: as planned */
     _Atomic uint64_t grace_ns; /* for operations in flight after the end */
+    _Atomic bool cut;          /* ended before its time: what is unanswered then is no failure */
     _Atomic bool cancelled;    /* a lane could not start: the others leave without beginning */
 };
 
@@ -35,8 +37,8 @@ struct lane_live { /* written by the lane with relaxed stores, read by the main 
 
 struct lane_totals { /* after the lane has ended */
     uint64_t sent, ok, failed, client_errors, dropped, unfinished;
-    uint64_t last_end_ns;     /* monotonic, of the last operation */
-    double held_ns, asked_ns; /* hold-connections: connection-time, from the end of the ramp */
+    uint64_t last_end_ns; /* monotonic, of the last operation */
+    struct held held;     /* hold-connections */
 };
 
 struct lane_setup {

@@ -65,6 +65,15 @@ void op_part(struct op *op, int part)
     op->part = (uint16_t)part;
 }
 
+void op_part_done(struct op *op, enum outcome outcome)
+{
+    struct lane_run *l = run_of(op);
+
+    if (l->staged_op == op)
+        flush(l, outcome == OP_OK ? TAG_OK : TAG_FAILED);
+    op->part = 0;
+}
+
 void op_value(struct op *op, int metric, double value)
 {
     stage(op, metric, value, false);
@@ -197,6 +206,7 @@ void op_done_at(struct op *op, enum outcome outcome, const char *why, uint64_t e
     struct lane_run *l = run_of(op);
     uint64_t age = end_ns > op->due_ns ? end_ns - op->due_ns : 0;
     enum tag_outcome o = outcome == OP_OK ? TAG_OK : TAG_FAILED;
+    uint64_t now; /* what comes next waits for us, not for when the bytes of this one arrived */
 
     if (!slot_of(l, op)->busy)
         bug("%s: op_done() without fire()", l->setup.driver->name);
@@ -209,8 +219,9 @@ void op_done_at(struct op *op, enum outcome outcome, const char *why, uint64_t e
     count_beat(l, op, outcome == OP_OK, age);
     if (end_ns > l->totals.last_end_ns)
         l->totals.last_end_ns = end_ns;
-    release(l, op, end_ns);
-    pacer_ended(&l->pacer, op->vu, end_ns);
+    now = now_ns();
+    release(l, op, now);
+    pacer_ended(&l->pacer, op->vu, now);
 }
 
 void op_done(struct op *op, enum outcome outcome, const char *why)

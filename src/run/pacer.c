@@ -20,10 +20,12 @@
 #include "base/rng.h"
 #include "suite/load.h"
 
+#define FIRST_RATE 4000 /* first operations of virtual users a second, over all lanes */
+
 struct pacer_vu {
     uint64_t ready_ns; /* when its last operation ended, or the ramp let it in */
     uint64_t done;     /* operations begun */
-    bool parked;       /* idle and beyond the ramp's level: not on the stack of the idle */
+    bool parked;       /* idle and beyond the ramp's level: not in the ring of the idle */
 };
 
 static uint64_t share(uint64_t total, int index, int lanes)
@@ -69,12 +71,9 @@ static void init_vus(struct pacer *p)
     p->vu_count = (uint32_t)share(most_vus(p->load), p->index, p->lanes);
     p->vus = xcalloc(p->vu_count, sizeof(*p->vus));
     p->idle = xcalloc(p->vu_count, sizeof(*p->idle));
-    for (uint32_t i = 0; i < p->vu_count; i++)
-        p->idle[i] = p->vu_count - 1 - i;
-    p->idle_count = p->vu_count;
     p->vu_active = p->vu_count;
     if (p->load->executor == EX_SHARED_ITERATIONS)
-        p->limit = share((uint64_t)p->load->iterations, p->index, p->lanes);
+        p->limit = p->vu_count ? share((uint64_t)p->load->iterations, p->index, p->lanes) : 0;
     if (p->load->executor == EX_PER_VU_ITERATIONS)
         p->limit = p->vu_count * (uint64_t)p->load->iterations;
 }
@@ -158,8 +157,6 @@ void pacer_start(struct pacer *p, uint64_t start_ns)
     p->end_ns = length == UINT64_MAX ? UINT64_MAX : start_ns + length;
     p->next_open_ns = start_ns;
     p->ramp_check_ns = start_ns;
-    for (uint32_t i = 0; i < p->vu_count; i++)
-        p->vus[i].ready_ns = start_ns;
     for (uint32_t i = 0; i < p->agent_count; i++)
         timers_set(&p->beats, &p->agents[i].timer, start_ns + beat_due(p, identity(p, i), 0));
 }
@@ -197,15 +194,22 @@ static bool take_open(struct pacer *p, uint64_t now, struct arrival *a, uint64_t
         *next_ns = due;
         return false;
     }
-    hand_out(p, a, due, identity(p, p->taken), 0);
+    hand_out(p, a, due, 0, 0);
     return true;
+}
+
+static void add_idle(struct pacer *p, uint32_t vu)
+{
+    uint32_t at = p->idle_first + p->idle_count++;
+
+    p->idle[at < p->vu_count ? at : at - p->vu_count] = vu;
 }
 
 static void unpark(struct pacer *p, uint32_t vu, uint64_t now)
 {
     p->vus[vu].parked = false;
     p->vus[vu].ready_ns = now;
-    p->idle[p->idle_count++] = vu;
+    add_idle(p, vu);
 }
 
 static void follow_ramp(struct pacer *p, uint64_t now)
@@ -224,16 +228,39 @@ static void follow_ramp(struct pacer *p, uint64_t now)
             unpark(p, vu, now);
 }
 
+/*
+ * Users whose first operation is due join the idle ones.  They come one after another, so that
+ * thousands of connections are not opened in the same moment.
+ */
+static void admit(struct pacer *p, uint64_t now, uint64_t *next_ns)
+{
+    uint64_t gap = p->load->executor == EX_RAMPING_VUS ? 0 : NS_PER_S / FIRST_RATE;
+
+    while (p->vu_joined < p->vu_count) {
+        uint64_t due = p->start_ns + (identity(p, p->vu_joined) - 1) * gap;
+
+        if (due > now) {
+            *next_ns = due;
+            return;
+        }
+        p->vus[p->vu_joined].ready_ns = due;
+        add_idle(p, p->vu_joined++);
+    }
+}
+
 static bool take_closed(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next_ns)
 {
     *next_ns = UINT64_MAX;
     if (now >= p->end_ns)
         return false;
+    admit(p, now, next_ns);
     follow_ramp(p, now);
     while (p->idle_count > 0) {
-        uint32_t vu = p->idle[--p->idle_count];
+        uint32_t vu = p->idle[p->idle_first];
         struct pacer_vu *v = &p->vus[vu];
 
+        p->idle_first = p->idle_first + 1 == p->vu_count ? 0 : p->idle_first + 1;
+        p->idle_count--;
         if (vu < p->vu_active) {
             v->done++;
             hand_out(p, a, v->ready_ns, identity(p, vu), 0);
@@ -269,7 +296,7 @@ static bool take_hold(struct pacer *p, uint64_t now, struct arrival *a, uint64_t
     *next_ns = p->open < p->wanted && p->next_open_ns < p->end_ns ? p->next_open_ns : UINT64_MAX;
     if (*next_ns > now)
         return false;
-    hand_out(p, a, p->next_open_ns, identity(p, p->taken), 0);
+    hand_out(p, a, p->next_open_ns, 0, 0);
     p->next_open_ns += (uint64_t)gap;
     p->open++;
     return true;
@@ -298,7 +325,7 @@ void pacer_ended(struct pacer *p, uint32_t vu, uint64_t now)
 
         v->ready_ns = now;
         if (p->load->executor != EX_PER_VU_ITERATIONS || v->done < (uint64_t)p->load->iterations)
-            p->idle[p->idle_count++] = local;
+            add_idle(p, local);
     } else if (p->load->executor == EX_HOLD_CONNECTIONS) {
         p->open--;
         if (p->next_open_ns < now) /* the ramp rate holds for reopening; no catching up */
@@ -321,6 +348,24 @@ bool pacer_exhausted(struct pacer *p, uint64_t now)
     }
 }
 
+/* Arrivals numbered below n that belong to this lane. */
+static uint64_t own_below(const struct pacer *p, uint64_t n)
+{
+    return n / (uint64_t)p->lanes + ((uint64_t)p->index < n % (uint64_t)p->lanes);
+}
+
+static uint64_t drop_open(struct pacer *p, uint64_t now)
+{
+    uint64_t until = now < p->end_ns ? now : p->end_ns, own, dropped;
+
+    if (until <= p->start_ns)
+        return 0;
+    own = own_below(p, arrivals_before(&p->arrivals, until - p->start_ns));
+    dropped = own > p->taken ? own - p->taken : 0;
+    p->taken += dropped;
+    return dropped;
+}
+
 uint64_t pacer_drop(struct pacer *p, uint64_t now)
 {
     uint64_t dropped = 0, next;
@@ -328,6 +373,8 @@ uint64_t pacer_drop(struct pacer *p, uint64_t now)
 
     if (p->vus || p->load->executor == EX_HOLD_CONNECTIONS)
         return 0;
+    if (load_is_open(p->load) && !p->agents)
+        return drop_open(p, now);
     while (pacer_take(p, now, &a, &next))
         dropped++;
     return dropped;

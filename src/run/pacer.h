@@ -19,7 +19,7 @@ struct load;
 struct arrival {
     uint64_t due_ns; /* monotonic */
     uint64_t iteration;
-    uint32_t vu, agent; /* from 1; agent 0: no fleet */
+    uint32_t vu, agent; /* from 1; vu 0: the model has no users; agent 0: no fleet */
 };
 
 struct fleet_agent {
@@ -36,8 +36,8 @@ struct pacer {
     uint64_t seed;
     struct arrivals arrivals;
     struct pacer_vu *vus; /* closed models: this lane's virtual users */
-    uint32_t vu_count, vu_active, idle_count;
-    uint32_t *idle; /* stack of idle users' indices */
+    uint32_t vu_count, vu_active, vu_joined, idle_first, idle_count;
+    uint32_t *idle; /* ring of idle users' indices: who has waited longest is next */
     uint64_t ramp_check_ns;
     struct timers beats; /* agent-fleet: the next beat of each agent */
     struct fleet_agent *agents;

@@ -204,17 +204,29 @@ static void open_gate(struct phase_run *p, bool go)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* `cut_short`: why this is not the planned end; NULL if it is. */
-static void stop_steps(struct phase_run *p, const char *cut_short)
+static bool is_over(const struct step_run *s)
+{
+    for (int k = 0; k < s->job.lane_count; k++)
+        if (!atomic_load_explicit(&lane_live(s->lanes[k])->over, memory_order_relaxed))
+            return false;
+    return true;
+}
+
+/* Ends the steps that are not over: as planned, or in a hurry because they cannot go on. */
+static void stop_steps(struct phase_run *p, bool hurry, bool interrupted)
 {
     uint64_t now = now_ns();
 
     p->stopped = true;
-    p->out->cut_short = cut_short;
     for (int i = 0; i < p->step_count; i++) {
-        if (cut_short)
-            atomic_store(&p->steps[i].control.grace_ns, INTERRUPT_GRACE);
-        atomic_store(&p->steps[i].control.stop_ns, now);
+        struct step_run *s = &p->steps[i];
+
+        s->result->interrupted = interrupted && !is_over(s);
+        if (hurry) {
+            atomic_store(&s->control.cut, true);
+            atomic_store(&s->control.grace_ns, INTERRUPT_GRACE);
+        }
+        atomic_store(&s->control.stop_ns, now);
     }
 }
 
@@ -237,14 +249,14 @@ static void watch(struct phase_run *p)
         return;
     if (*p->c->interrupted && until_stopped(p)) {
         *p->c->interrupted = 0;
-        stop_steps(p, NULL);
+        stop_steps(p, false, false);
     } else if (*p->c->interrupted) {
-        stop_steps(p, "a signal ended it");
-    } else if (p->c->supervisor &&
+        stop_steps(p, true, true);
+    } else if (p->c->supervisor && p->out->phase->when != WHEN_ALWAYS &&
                !supervisor_healthy(p->c->supervisor, r->services, p->c->arena, &e)) {
         for (int i = 0; i < p->step_count; i++)
             fail_step(p, &p->steps[i], e.text);
-        stop_steps(p, "a service died");
+        stop_steps(p, true, false);
     }
 }
 
@@ -279,17 +291,7 @@ static void follow(struct phase_run *p)
     }
 }
 
-static void copy_failures(struct phase_run *p, struct step_result *r, struct failures *f)
-{
-    failures_sort(f);
-    r->error_count = f->n;
-    r->errors = arena_array(p->c->arena, struct error_count, f->n);
-    for (int i = 0; i < f->n; i++)
-        r->errors[i] = (struct error_count){f->v[i].outcome, arena_strdup(p->c->arena, f->v[i].why),
-                                            f->v[i].count};
-}
-
-static void count_engine(struct step_run *s, double held, double asked)
+static void count_engine(struct step_run *s, const struct held *held)
 {
     struct step_result *r = s->result;
 
@@ -298,8 +300,7 @@ static void count_engine(struct step_run *s, double held, double asked)
         r->planned = 0;
     if (r->planned > 0 && s->step->load.executor != EX_ONCE)
         meter_gauge(&s->meter, M_ACHIEVED_RATE, 0, TAG_OK, 0, (double)r->sent / r->planned);
-    if (asked > 0)
-        meter_gauge(&s->meter, M_HELD_RATIO, 0, TAG_OK, 0, held / asked);
+    held_report(held, &s->meter);
     meter_merge(&r->meter, &s->meter);
     meter_free(&s->meter);
 }
@@ -308,7 +309,7 @@ static void gather_step(struct phase_run *p, struct step_run *s)
 {
     struct step_result *r = s->result;
     struct failures *f = xcalloc(1, sizeof(*f));
-    double held = 0, asked = 0;
+    struct held held = {0};
 
     for (int k = 0; s->threads && k < s->job.lane_count; k++) {
         const struct lane_totals *t = lane_totals(s->lanes[k]);
@@ -321,17 +322,18 @@ static void gather_step(struct phase_run *p, struct step_run *s)
         r->client_errors += t->client_errors;
         r->dropped += t->dropped;
         r->unfinished += t->unfinished;
-        held += t->held_ns;
-        asked += t->asked_ns;
+        held_merge(&held, &t->held);
         if (t->last_end_ns > s->start_ns && t->last_end_ns - s->start_ns > r->measured_ns)
             r->measured_ns = t->last_end_ns - s->start_ns;
         meter_merge(&r->meter, lane_meter(s->lanes[k]));
         failures_merge(f, lane_failures(s->lanes[k]));
     }
-    copy_failures(p, r, f);
+    r->errors = failures_list(f, p->c->arena);
+    r->error_count = f->n;
     free(f);
     if (r->begun)
-        count_engine(s, held, asked);
+        count_engine(s, &held);
+    held_free(&held);
 }
 
 /* A step without load is one operation that must succeed; its failure is told in its own words. */
@@ -354,6 +356,7 @@ static void gather(struct phase_run *p)
         gather_step(p, s);
         if (s->prepared && s->step->driver->collect)
             s->step->driver->collect(&s->job);
+        s->result->facts = s->job.facts;
         explain_single(p, s);
         for (int k = 0; s->lanes && k < s->job.lane_count; k++)
             lane_free(s->lanes[k]);
@@ -433,8 +436,10 @@ void phase_run(struct phase_context *c, struct phase *phase, struct phase_result
     for (int i = 0; i < phase->step_count; i++)
         out->steps[i].step = &phase->steps[i];
     init(&p, c, phase, out);
-    if (bind_deferred(&p, phase))
+    if (bind_deferred(&p, phase)) {
+        phase_link_attacks(out);
         run_steps(&p);
+    }
     fini(&p);
     out->elapsed_ns = now_ns() - began;
 }

@@ -46,6 +46,7 @@ struct error_count { /* one way in which operations failed */
 
 struct step_result {
     const struct step *step;
+    const struct step_result *attack; /* of a step with `during:`: the one it is judged against */
     bool begun;
     uint64_t started_wall_ns; /* since 1970 */
     uint64_t measured_ns;     /* from the first due time to the end of the last operation */
@@ -55,14 +56,15 @@ struct step_result {
     struct meter meter;
     struct error_count *errors; /* most frequent first */
     int error_count;
-    const char *failure;    /* the step could not run, or its single operation failed; or NULL */
-    bool failure_is_breach; /* an unmet `expect:` of a step without load */
+    const struct fact *facts; /* in the order the driver told them */
+    const char *failure;      /* the step could not run, or its single operation failed; or NULL */
+    bool interrupted;         /* a signal ended it before its time */
+    bool failure_is_breach;   /* an unmet `expect:` of a step without load */
 };
 
 struct phase_result {
     const struct phase *phase;
-    const char *skipped;   /* why it was not run; NULL: it was */
-    const char *cut_short; /* why it was ended before its time; NULL: it was not */
+    const char *skipped; /* why it was not run; NULL: it was */
     uint64_t started_wall_ns, elapsed_ns;
     struct step_result *steps; /* phase->step_count */
     struct finding *findings;  /* in order */
@@ -95,13 +97,23 @@ struct run_result {
     int phase_count;
     struct finding *findings; /* that belong to no phase: services */
     struct monitor_result monitor;
-    const char *interrupted; /* "SIGINT", ...; or NULL */
-    bool complete;           /* false in the reports written while the run goes on */
-    int exit_code;           /* set by run_verdict() */
+    const char *left_running; /* how to stop what --no-cleanup left, a line each; or NULL */
+    const char *interrupted;  /* "SIGINT", ...; or NULL */
+    bool complete;            /* false in the reports written while the run goes on */
+    int exit_code;            /* set by run_verdict() */
     const char
         *headline; /* the main reason in one sentence, without the verdict's name; run_verdict() */
     struct arena *arena;
 };
+
+/* Points steps with `during:` to their attacks; `p->steps` have their `step`. */
+void phase_link_attacks(struct phase_result *p);
+
+/*
+ * The seconds that a series of the step covers: from the end of the warm-up to the end of its last
+ * operation, or, where single seconds were selected, those.  Every rate in a report is over this.
+ */
+double step_seconds(const struct step_result *r, const struct series *s, bool selected);
 
 /* Judges every finding of the phase from its meters; replaces what was found before. */
 void phase_judge(struct phase_result *p, const struct run_result *r, struct arena *arena);

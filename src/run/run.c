@@ -37,7 +37,7 @@ static void on_signal(int sig)
 }
 
 struct handlers {
-    struct sigaction interrupt, terminate, pipe;
+    struct sigaction interrupt, terminate, hangup, pipe;
 };
 
 static void catch_signals(struct handlers *old)
@@ -48,6 +48,9 @@ static void catch_signals(struct handlers *old)
     interrupts = 0;
     sigaction(SIGINT, &sa, &old->interrupt);
     sigaction(SIGTERM, &sa, &old->terminate);
+    sigaction(SIGHUP, &sa, &old->hangup);
+    if (old->hangup.sa_handler == SIG_IGN) /* under nohup */
+        sigaction(SIGHUP, &ignore, NULL);
     sigaction(SIGPIPE, &ignore, &old->pipe);
 }
 
@@ -55,6 +58,7 @@ static void release_signals(const struct handlers *old)
 {
     sigaction(SIGINT, &old->interrupt, NULL);
     sigaction(SIGTERM, &old->terminate, NULL);
+    sigaction(SIGHUP, &old->hangup, NULL);
     sigaction(SIGPIPE, &old->pipe, NULL);
 }
 
@@ -148,7 +152,9 @@ static const char *reason_to_skip(const struct runner *x, const struct phase *p)
 static void note_interrupt(struct runner *x)
 {
     if (interrupts && !x->r->interrupted)
-        x->r->interrupted = last_signal == SIGTERM ? "SIGTERM" : "SIGINT";
+        x->r->interrupted = last_signal == SIGTERM  ? "SIGTERM"
+                            : last_signal == SIGHUP ? "SIGHUP"
+                                                    : "SIGINT";
 }
 
 /* A step that ended "could not" stops the phases behind it; a breach does not. */
@@ -161,6 +167,22 @@ static void learn(struct runner *x, const struct phase_result *p)
         x->could_not = true;
         x->why = arena_printf(x->r->arena, "phase \"%s\" could not run", p->phase->name);
     }
+}
+
+static void give_up(struct runner *x, const char *why)
+{
+    x->could_not = true;
+    x->why = arena_strdup(x->r->arena, why);
+}
+
+/* A service may also die between phases, and in the last one: its finding is made of its result. */
+static void look_after_services(struct runner *x)
+{
+    struct err e;
+
+    if (supervisor_healthy(x->context.supervisor, x->r->services, x->r->arena, &e) || x->could_not)
+        return;
+    give_up(x, e.text);
 }
 
 static void begin_phase(const struct runner *x, const struct phase_result *p)
@@ -177,7 +199,7 @@ static void end_phase(const struct runner *x, const struct phase_result *p)
             x->o->observers[i]->phase_end(x->o->observers[i]->ctx, x->r, p);
 }
 
-/* Cleanup after Ctrl-C must be able to run: from here on the next signal counts as the second. */
+/* Ctrl-C does not cut a cleanup short; a second one ends the process (on_signal()). */
 static void run_one(struct runner *x, struct phase *phase, struct phase_result *p)
 {
     volatile int ignored = 0;
@@ -187,10 +209,11 @@ static void run_one(struct runner *x, struct phase *phase, struct phase_result *
     if (!p->skipped) {
         begin_phase(x, p);
         x->any_ran |= phase->when != WHEN_ALWAYS;
-        x->context.interrupted = phase->when == WHEN_ALWAYS && interrupts ? &ignored : &interrupts;
+        x->context.interrupted = phase->when == WHEN_ALWAYS ? &ignored : &interrupts;
         phase_run(&x->context, phase, p);
     }
     note_interrupt(x);
+    look_after_services(x);
     phase_judge(p, x->r, x->r->arena);
     learn(x, p);
     judge_services(x->r);
@@ -275,9 +298,8 @@ static void tear_down(struct runner *x)
         supervisor_down(s);
     } else {
         supervisor_leave(s, &left);
-        for (int i = 0; left.len && x->o->observers[i]; i++)
-            if (x->o->observers[i]->note)
-                x->o->observers[i]->note(x->o->observers[i]->ctx, buf_text(&left));
+        if (left.len)
+            x->r->left_running = arena_strdup(x->r->arena, buf_text(&left));
         buf_free(&left);
     }
     supervisor_free(s);
@@ -293,7 +315,10 @@ struct run_result *run_suite(const struct run_opts *o, struct arena *arena)
                                  .no_cleanup = o->no_cleanup};
     struct handlers old;
     struct monitor monitor;
+    struct err e;
 
+    if (!child_guard_begin(&e))
+        give_up(&x, e.text);
     catch_signals(&old);
     monitor_start(&monitor);
     for (int i = 0; o->observers[i]; i++)
@@ -313,9 +338,11 @@ struct run_result *run_suite(const struct run_opts *o, struct arena *arena)
         x.r->phase_count = i + 1;
         run_one(&x, &o->suite->phases[i], &x.r->phases[i]);
     }
+    look_after_services(&x);
     tear_down(&x);
     note_interrupt(&x);
     finish(&x, &monitor);
     release_signals(&old);
+    child_guard_end();
     return x.r;
 }

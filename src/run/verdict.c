@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/units.h"
 #include "run/result.h"
+#include "run/window.h"
 
 #define ENOUGH_SENT      0.95
 #define CLIENT_SHARE     0.01 /* of the operations that may fail for reasons of this machine */
@@ -91,20 +93,131 @@ static bool never_reached(const struct step_result *r)
     return any;
 }
 
+/* A step with `during:` whose attack did not hold for long enough, or did not hold at all. */
+static const char *attack_missing(const struct judging *j, const struct step_result *r)
+{
+    const struct during *d = r->step->during;
+    char share[UNITS_MAX], asked[UNITS_MAX];
+    struct windows w;
+    int held, of;
+
+    if (!r->attack || !r->attack->begun)
+        return NULL;
+    windows_find(r, &w);
+    held = w.held;
+    of = w.asked;
+    windows_free(&w);
+    if (held >= (int)(d->at_least / NS_PER_S))
+        return NULL;
+    return arena_printf(
+        j->arena,
+        "the attack \"%s\" held %s of its %s connections in %d of %d seconds, and at_least asks "
+        "for %d%s%s",
+        d->attack->name, units_print_ratio(d->held, share),
+        units_print_count((double)d->attack->load.connections, asked), held, of,
+        (int)(d->at_least / NS_PER_S), r->attack->error_count ? ": " : "",
+        r->attack->error_count ? r->attack->errors[0].why : "");
+}
+
+/* A load of nothing but held connections, and none was. */
+static bool never_held(const struct step_result *r)
+{
+    struct selection sel = {.metric = M_CONNECTIONS_HELD, .part = -1, .outcome = -1, .to = -1};
+    struct series s;
+    bool never;
+
+    if (r->step->load.executor != EX_HOLD_CONNECTIONS || !r->sent)
+        return false;
+    series_select(&s, &r->meter, &sel);
+    never = s.max <= 0;
+    series_free(&s);
+    return never;
+}
+
 /* Why nothing that the step measured can decide; NULL: it can. */
 static const char *undecidable(const struct judging *j, const struct step_result *r,
                                const char **type)
 {
-    if (j->phase->cut_short) {
-        *type = j->run->interrupted ? "interrupted" : "infra";
-        return arena_printf(j->arena, "%s after %s operations", j->phase->cut_short,
-                            count((double)r->sent, j->arena));
-    }
-    if (never_reached(r)) {
+    if (never_held(r)) {
         *type = "infra";
-        return arena_printf(j->arena, "the target was never reached: %s", r->errors[0].why);
+        return arena_printf(j->arena, "no connection was ever held: %s",
+                            r->error_count ? r->errors[0].why : "none got as far in time");
+    }
+    if (attack_missing(j, r)) {
+        *type = "inconclusive";
+        return attack_missing(j, r);
     }
     return NULL;
+}
+
+/* A failure to reach the target at all says where it is not, and nothing of how it is. */
+static const char *unfounded_breach(const struct judging *j, const struct step_result *r,
+                                    const struct finding *f)
+{
+    bool sampled = f->metric->type == METRIC_RATE || f->metric->type == METRIC_TREND;
+
+    if (r->failure)
+        return r->failure;
+    if (never_reached(r))
+        return arena_printf(j->arena, "the target was never reached: %s", r->errors[0].why);
+    if (r->interrupted && !sampled) /* a count of what was cut short is no count of the whole */
+        return "a signal ended the step before its time";
+    return NULL;
+}
+
+static double own_lag_p99(const struct step_result *r)
+{
+    struct selection sel = {M_SCHEDULE_LAG, -1, -1, 0, -1};
+    struct series s;
+    double lag;
+
+    series_select(&s, &r->meter, &sel);
+    lag = s.hist ? hist_quantile(s.hist, 0.99) : 0;
+    series_free(&s);
+    return lag;
+}
+
+/* Voids a breach that did not come from the target, or one no larger than our own lag. */
+static void void_breach(struct judging *j, const struct step_result *r, struct finding *f)
+{
+    const char *why = unfounded_breach(j, r, f);
+    double own, excess = -f->evidence.margin;
+    char more[UNITS_MAX], lag[UNITS_MAX];
+
+    if (why) {
+        f->state = FOUND_INCONCLUSIVE;
+        f->type = r->interrupted ? "interrupted" : "infra";
+        f->message = arena_printf(j->arena, "%s; but %s", f->message, why);
+        return;
+    }
+    if (f->metric->unit != UNIT_TIME || !load_is_open(&r->step->load))
+        return;
+    own = own_lag_p99(r);
+    if (own < LAG_THAT_MATTERS || excess > own)
+        return;
+    f->state = FOUND_INCONCLUSIVE;
+    f->type = "client";
+    f->message = arena_printf(
+        j->arena,
+        "%s; but the excess of %s is no larger than this machine's own lag of %s: give the runner "
+        "more CPU",
+        f->message, units_print_duration(excess, more), units_print_duration(own, lag));
+}
+
+/* Voids a pass that less than the planned work stands behind. */
+static void void_pass(struct judging *j, const struct step_result *r, struct finding *f)
+{
+    const char *why = r->failure                  ? r->failure
+                      : r->interrupted            ? "a signal ended the step before its time"
+                      : too_little_sent(r)        ? "the planned load was not sent"
+                      : too_many_client_errors(r) ? "this machine did not send the planned load"
+                                                  : NULL;
+
+    if (!why)
+        return;
+    f->state = FOUND_INCONCLUSIVE;
+    f->type = r->interrupted ? "interrupted" : r->failure ? "infra" : "client";
+    f->message = arena_printf(j->arena, "%s; but %s", f->message, why);
 }
 
 static void find_failed(struct judging *j, const struct step_result *r)
@@ -125,6 +238,10 @@ static void find_executed(struct judging *j, const struct step_result *r)
     f->name = executed_name(j, r);
     if (undecidable(j, r, &f->type)) {
         f->message = undecidable(j, r, &f->type);
+    } else if (r->interrupted) {
+        f->type = "interrupted";
+        f->message = arena_printf(j->arena, "a signal ended it after %s operations",
+                                  count((double)r->sent, j->arena));
     } else if (r->sent == 0) {
         f->message = "nothing was sent";
     } else if (too_little_sent(r)) {
@@ -153,46 +270,28 @@ static void find_executed(struct judging *j, const struct step_result *r)
     }
 }
 
-static double own_lag_p99(const struct step_result *r)
-{
-    struct selection sel = {M_SCHEDULE_LAG, -1, -1, 0, -1};
-    struct series s;
-    double lag;
-
-    series_select(&s, &r->meter, &sel);
-    lag = s.hist ? hist_quantile(s.hist, 0.99) : 0;
-    series_free(&s);
-    return lag;
-}
-
-/* Takes back a verdict that the runner's own state could have brought about. */
+/* Takes back a verdict that something else than the target could have brought about. */
 static void void_unfit(struct judging *j, const struct step_result *r, struct finding *f)
 {
-    const struct evidence *e = &f->evidence;
     const char *why = undecidable(j, r, &f->type);
-    char excess[UNITS_MAX], lag[UNITS_MAX];
 
     if (why) {
         f->state = FOUND_INCONCLUSIVE;
         f->message = arena_printf(j->arena, "%s; but %s", f->message, why);
-    } else if (f->state == FOUND_PASS && (too_little_sent(r) || too_many_client_errors(r))) {
-        f->state = FOUND_INCONCLUSIVE;
-        f->type = "client";
-        f->message = arena_printf(j->arena, "%s; but the planned load was not sent", f->message);
-    } else if (f->state == FOUND_BREACH && f->metric->unit == UNIT_TIME &&
-               load_is_open(&r->step->load)) {
-        double own = own_lag_p99(r);
-
-        if (own < LAG_THAT_MATTERS || -e->margin > own)
-            return;
-        f->state = FOUND_INCONCLUSIVE;
-        f->type = "client";
-        f->message = arena_printf(
-            j->arena,
-            "%s; but the excess of %s is no larger than this machine's own lag of %s: give "
-            "the runner more CPU",
-            f->message, units_print_duration(-e->margin, excess), units_print_duration(own, lag));
+    } else if (f->state == FOUND_PASS) {
+        void_pass(j, r, f);
+    } else if (f->state == FOUND_BREACH) {
+        void_breach(j, r, f);
     }
+}
+
+double step_seconds(const struct step_result *r, const struct series *s, bool selected)
+{
+    double seconds = (double)r->measured_ns / 1e9 - s->from;
+
+    if (selected)
+        return s->seconds;
+    return seconds > 0 ? seconds : 0;
 }
 
 static enum finding_state state_of(enum verdict v)
@@ -215,6 +314,7 @@ static void find_threshold(struct judging *j, const struct step_result *r,
                            const struct threshold *t)
 {
     struct finding *f = add(j, FINDING_THRESHOLD, FOUND_NOT_RUN, r, "threshold");
+    struct windows w = {0};
     struct selection sel;
     struct series s;
 
@@ -231,9 +331,15 @@ static void find_threshold(struct judging *j, const struct step_result *r,
         return;
     }
     step_select(r->step, &t->selector, &sel);
+    if (r->attack) {
+        windows_find(r, &w);
+        windows_select(&w, step_window(r->step, &t->selector), &sel);
+    }
     series_select(&s, &r->meter, &sel);
+    s.length_s = step_seconds(r, &s, sel.only != NULL);
     judge_threshold(t, &s, j->arena, &f->evidence);
     series_free(&s);
+    windows_free(&w);
     f->state = state_of(f->evidence.verdict);
     f->message = f->evidence.reason;
     if (f->state == FOUND_INCONCLUSIVE)

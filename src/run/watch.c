@@ -275,6 +275,8 @@ bool watch_is_dead(struct watch *w, struct supervised *s, int *wait_status)
     bool dead;
 
     pthread_mutex_lock(&w->lock);
+    if (s->pid > 0 && !s->dead) /* the thread may not have looked yet */
+        notice_death(w, s);
     dead = s->dead;
     *wait_status = s->wait_status;
     pthread_mutex_unlock(&w->lock);

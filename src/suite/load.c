@@ -129,7 +129,7 @@ static bool listed(const char *list, const char *key)
     return false;
 }
 
-static void check_keys(const struct node *map, enum executor x, const char *path,
+static void check_keys(const struct node *map, enum executor x, bool timed, const char *path,
                        const struct bind *b)
 {
     for (const struct node *n = map->first; n; n = n->next)
@@ -140,7 +140,7 @@ static void check_keys(const struct node *map, enum executor x, const char *path
     for (const char *p = keys[x].needs; *p; p = strchr(p, ' ') + 1) {
         char *key = arena_strndup(b->arena, p, (size_t)(strchr(p, ' ') - p));
 
-        if (!node_find(map, key))
+        if (!node_find(map, key) && !(timed && strcmp(key, "duration") == 0))
             diag_add(b->diags, map->at, "%s: %s needs \"%s\"", path, executor_names[x], key);
     }
 }
@@ -210,6 +210,36 @@ static void bind_stages(struct load *l, const struct node *list, const char *pat
         diag_add(b->diags, list->at, "%s.stages: all of them have no length", path);
 }
 
+#define RATE_MAX 1e8 /* per second: beyond any machine */
+
+static double most_at_once(const struct load *l)
+{
+    double most = (double)l->start_vus;
+
+    for (int i = 0; i < l->stage_count; i++)
+        most = fmax(most, l->stages[i].target);
+    if (l->executor == EX_RAMPING_VUS)
+        return most;
+    if (l->executor == EX_AGENT_FLEET)
+        return (double)l->agents;
+    if (l->executor == EX_HOLD_CONNECTIONS)
+        return (double)l->connections;
+    return load_is_open(l) ? (double)l->max_in_flight : (double)l->vus;
+}
+
+static void check_rates(const struct load *l, const struct node *map, const char *path,
+                        const struct bind *b)
+{
+    const struct node *stages = node_find(map, "stages");
+    double most = fmax(l->rate, l->start_rate);
+
+    for (int i = 0; i < l->stage_count; i++)
+        most = fmax(most, l->stages[i].target);
+    if (most > RATE_MAX)
+        diag_add(b->diags, stages ? stages->at : map->at, "%s: a rate is above %.0f/s", path,
+                 RATE_MAX);
+}
+
 static void check_sense(const struct load *l, const struct node *map, const char *path,
                         const struct bind *b)
 {
@@ -226,7 +256,8 @@ static void check_sense(const struct load *l, const struct node *map, const char
         diag_add(b->diags, node_find(map, "rate")->at, "%s.rate: must be above zero", path);
 }
 
-bool load_bind(struct load *l, const struct node *node, const char *path, const struct bind *b)
+bool load_bind(struct load *l, const struct node *node, bool timed, const char *path,
+               const struct bind *b)
 {
     struct load_opts o = {0};
     int before = b->diags->errors;
@@ -240,13 +271,17 @@ bool load_bind(struct load *l, const struct node *node, const char *path, const 
     if (node->type != NODE_MAP)
         return false;
     if (node_find(node, "executor") && b->diags->errors == before)
-        check_keys(node, o.load.executor, path, b);
+        check_keys(node, o.load.executor, timed, path, b);
     if (o.duration)
         bind_duration(&o.load, o.duration, path, b);
     if (o.stages)
         bind_stages(&o.load, o.stages, path, b);
-    if (b->diags->errors == before)
+    if (b->diags->errors == before) {
         check_sense(&o.load, node, path, b);
+        check_rates(&o.load, node, path, b);
+    }
+    if ((double)o.load.lanes > most_at_once(&o.load)) /* a lane without a share has nothing to do */
+        o.load.lanes = (int64_t)fmax(most_at_once(&o.load), 1);
     *l = o.load;
     return b->diags->errors == before;
 }

@@ -53,8 +53,9 @@ struct load {
 /* The table of `load:`, also for help and schema; load_bind() reads it. */
 extern const struct opt load_table[];
 
-/* `node` NULL: EX_ONCE. */
-bool load_bind(struct load *l, const struct node *node, const char *path, const struct bind *b);
+/* `node` NULL: EX_ONCE.  `timed`: the duration follows from elsewhere and need not be there. */
+bool load_bind(struct load *l, const struct node *node, bool timed, const char *path,
+               const struct bind *b);
 
 int64_t load_length(const struct load *l);    /* ns that operations become due; 0: not known */
 double load_operations(const struct load *l); /* planned; 0: not known (closed model) */

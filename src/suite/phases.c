@@ -154,6 +154,13 @@ static void bind_parallel(struct suite_scope *s, struct phase *phase, const stru
             continue;
         }
         bind_step(s, step, phase, step_path, others, b);
+    }
+    during_resolve(phase, b);
+    for (int i = 0; i < phase->step_count; i++) {
+        struct step *step = &phase->steps[i];
+
+        if (step->node->type == NODE_MAP)
+            step_bind_own(step, arena_printf(b->arena, "%s.parallel.%s", path, step->name), b);
         if (o->thresholds && step->metrics)
             step_bind_thresholds(step, o->thresholds, at, true, b);
     }
@@ -175,8 +182,8 @@ static void declare_single(struct phase *phase, struct node *n, struct arena *ar
     phase->steps[0].at = phase->at;
 }
 
-/* A load without a limit would measure and never fail.  A deferred threshold is one, if not yet
- * known. */
+/* A load without a limit would measure and never fail; but for an attack, which the server may well
+ * refuse.  A deferred threshold is one, if not yet known. */
 static void imply_threshold(struct step *step, const struct bind *b)
 {
     const struct node *written = node_find(step->node, "thresholds");
@@ -184,7 +191,7 @@ static void imply_threshold(struct step *step, const struct bind *b)
     struct err e;
 
     if (step->threshold_count > 0 || (written && written->count > 0) ||
-        step->load.executor == EX_ONCE || !step->metrics)
+        step->load.executor == EX_ONCE || !step->metrics || step->driver->flags & DRIVER_ONLY_HELD)
         return;
     t = arena_new(b->arena, struct threshold);
     threshold_parse(t, "rate==0%", b->arena, &e);
@@ -237,6 +244,8 @@ static void bind_phase(struct suite_scope *s, struct phase *phase, struct node *
     } else {
         declare_single(phase, n, b->arena);
         bind_step(s, &phase->steps[0], phase, path, other_keys(b->arena, phase_table), b);
+        during_resolve(phase, b);
+        step_bind_own(&phase->steps[0], path, b);
     }
     for (int i = 0; i < phase->step_count; i++)
         imply_threshold(&phase->steps[i], b);
@@ -259,6 +268,12 @@ void phases_bind(struct suite_scope *s, const struct node *phases, const struct 
     }
 }
 
+static const char *step_path(const struct phase *phase, const struct step *step, const char *path,
+                             struct arena *arena)
+{
+    return phase->parallel ? arena_printf(arena, "%s.parallel.%s", path, step->name) : path;
+}
+
 bool suite_bind_phase(struct suite *suite, struct phase *phase, struct diags *d)
 {
     struct suite_scope *s = suite->scope;
@@ -273,10 +288,16 @@ bool suite_bind_phase(struct suite *suite, struct phase *phase, struct diags *d)
         if (!step->deferred)
             continue;
         scope_subst(s, step->node);
-        bind_step(s, step, phase,
-                  phase->parallel ? arena_printf(b.arena, "%s.parallel.%s", path, step->name)
-                                  : path,
+        bind_step(s, step, phase, step_path(phase, step, path, b.arena),
                   other_keys(b.arena, phase->parallel ? NULL : phase_table), &b);
+    }
+    during_resolve(phase, &b);
+    for (int i = 0; i < phase->step_count; i++) {
+        struct step *step = &phase->steps[i];
+
+        if (!step->deferred)
+            continue;
+        step_bind_own(step, step_path(phase, step, path, b.arena), &b);
         imply_threshold(step, &b);
     }
     return d->errors == 0;

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "suite/ports.h"
 #include "suite/suite.h"
 
 #define OWN_DESCRIPTORS 64 /* logs, event loops, services' pipes */
@@ -52,7 +53,7 @@ void plan_make(struct plan *p, const struct suite *s, struct arena *arena)
 {
     uint64_t services = 0;
 
-    *p = (struct plan){.phase_count = s->phase_count};
+    *p = (struct plan){.suite = s, .phase_count = s->phase_count};
     p->phases = arena_array(arena, struct phase_plan, s->phase_count);
     for (int i = 0; i < s->phase_count; i++) {
         struct phase_plan *f = &p->phases[i];
@@ -85,7 +86,7 @@ bool plan_fits(const struct plan *p, struct err *e)
         setrlimit(RLIMIT_NOFILE, &lim);
     }
     if (p->descriptors + OWN_DESCRIPTORS <= lim.rlim_cur)
-        return true;
+        return ports_fit(p, p->suite, e);
     return err_set(
         e,
         "the plan needs %llu connections at once and %d descriptors besides; this process "

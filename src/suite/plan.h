@@ -30,6 +30,7 @@ struct phase_plan {
 };
 
 struct plan {
+    const struct suite *suite;
     struct phase_plan *phases;
     int phase_count;
     double length_s;
@@ -41,6 +42,6 @@ void plan_make(struct plan *p, const struct suite *s, struct arena *arena);
 
 /*
  * Raises the soft limit of descriptors to the hard one; false, with the arithmetic in `e`, if the
- * plan needs more.
+ * plan needs more, or more local ports than there are.
  */
 bool plan_fits(const struct plan *p, struct err *e);

@@ -104,6 +104,7 @@ static json_t *definitions(void)
     json_object_set_new(d, "texts_by_name", map_of(scalar()));
     json_object_set_new(d, "commands", either(texts(), list_of(list_of(scalar()))));
     json_object_set_new(d, "load", opt_schema(load_table));
+    json_object_set_new(d, "during", opt_schema(during_table));
     json_object_set_new(d, "threshold", opt_schema(threshold_table));
     json_object_set_new(d, "thresholds", thresholds());
     json_object_set_new(d, "vars", map_of(either(scalar(), opt_schema(var_table))));

@@ -49,6 +49,8 @@ void secrets_declare(struct suite_scope *s, const struct node *secrets)
         opt_bind(secret_table, NULL, n, path, &o, &b);
         if (n->type == NODE_MAP && !o.file && !o.env)
             diag_add(s->diags, n->at, "%s: needs `file:`, `env:` or both", path);
+        if (o.file && !*o.file)
+            o.file = NULL;
         *x = (struct secret){n->key, o.file, o.env, NULL, n->key_at};
     }
 }

@@ -76,5 +76,12 @@ bool service_lookup(const struct suite_scope *s, const char *name, struct subst_
 void phases_bind(struct suite_scope *s, const struct node *phases, const struct bind *b);
 void step_bind(struct suite_scope *s, struct step *step, const struct phase *phase,
                const char *path, const char *const *others, const struct bind *b);
+
+/* `during:` of one step; and, once all steps of a phase are bound, what follows for their loads. */
+void during_bind(struct step *step, const struct node *n, const char *path, const struct bind *b);
+void during_resolve(struct phase *phase, const struct bind *b);
+
+/* The thresholds that stand in the step itself; after during_resolve(). */
+void step_bind_own(struct step *step, const char *path, const struct bind *b);
 void step_bind_thresholds(struct step *step, const struct node *map, const char *path,
                           bool of_phase, const struct bind *b);

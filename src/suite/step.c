@@ -9,7 +9,7 @@
 #include "suite/scope.h"
 
 struct step_opts {
-    const struct node *load, *thresholds, *tags;
+    const struct node *load, *during, *thresholds, *tags;
     const char *data;
     double confidence;
 };
@@ -18,6 +18,8 @@ struct step_opts {
 const struct opt step_table[] = {
     OPT_NODE(load, "when operations are due; without it the step runs once and must succeed",
              .schema_ref = "load"),
+    OPT_NODE(during, "judge this step only while an attack beside it holds its connections",
+             .schema_ref = "during"),
     OPT_NODE(thresholds, "map from metric, or metric{tag:value}, to one or several expressions",
              .schema_ref = "thresholds"),
     OPT_NODE(tags, "map of tags for selectors and reports", .schema_ref = "texts_by_name"),
@@ -40,7 +42,7 @@ static const struct node *find_driver(struct step *step, const struct node *map,
         if (body) {
             diag_add(b->diags, n->key_at, "%s: a step has one driver; it already has \"%s\"", path,
                      body->key);
-            return NULL;
+            continue; /* and go on with the first: its own mistakes are told too */
         }
         body = n;
         step->driver = d;
@@ -67,6 +69,10 @@ static void check_flags(const struct step *step, const struct node *map, const c
     const struct node *load = node_find(map, "load");
     bool holds = step->load.executor == EX_HOLD_CONNECTIONS;
 
+    if (step->driver->flags & DRIVER_ONLY_HELD && !holds)
+        diag_add(b->diags, load ? load->key_at : map->at,
+                 "%s: %s holds connections: it needs `load: {executor: hold-connections, ...}`",
+                 path, step->driver->name);
     if (!load)
         return;
     if (step->driver->flags & DRIVER_ONCE)
@@ -222,7 +228,11 @@ void step_bind(struct suite_scope *s, struct step *step, const struct phase *pha
     step->cleanup = phase->when == WHEN_ALWAYS;
     opt_bind(step_table, others, step->node, path, &o, &b);
     load = o.load;
-    load_bind(&step->load, load, arena_printf(b.arena, "%s.load", path), &b);
+    step->during = NULL;
+    step->delay = 0;
+    if (o.during)
+        during_bind(step, o.during, arena_printf(b.arena, "%s.during", path), &b);
+    load_bind(&step->load, load, o.during != NULL, arena_printf(b.arena, "%s.load", path), &b);
     if (!body)
         return;
     step->confidence = o.confidence > 0 ? o.confidence : s->suite->confidence;
@@ -233,8 +243,13 @@ void step_bind(struct suite_scope *s, struct step *step, const struct phase *pha
     b.scope = template_scope_of(step, s->src->stored, &b);
     bind_driver(step, body, path, &b);
     bind_tags(step, phase, o.tags, path, &b);
+}
+
+void step_bind_own(struct step *step, const char *path, const struct bind *b)
+{
+    const struct node *n = node_find(step->node, "thresholds");
+
     step->threshold_count = 0;
-    if (o.thresholds)
-        step_bind_thresholds(step, o.thresholds, arena_printf(b.arena, "%s.thresholds", path),
-                             false, &b);
+    if (n && step->metrics)
+        step_bind_thresholds(step, n, arena_printf(b->arena, "%s.thresholds", path), false, b);
 }

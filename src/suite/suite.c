@@ -8,6 +8,7 @@
 #include "suite/suite.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/redact.h"
@@ -64,6 +65,24 @@ static void hide_userinfo(const struct target *t)
         redact_add(colon + 1);
 }
 
+/* Files that a service makes when it starts are not there yet. */
+static void check_tls_files(const struct target *t, const struct node *n, const struct bind *b)
+{
+    const struct {
+        const char *option, *path;
+    } files[] = {{"ca", t->tls.ca}, {"cert", t->tls.cert}, {"key", t->tls.key}};
+    const struct node *tls = node_find(n, "tls");
+
+    for (int i = 0; tls && i < 3; i++) {
+        const struct node *at = node_find(tls, files[i].option);
+
+        if (at && files[i].path && !at->services && !strstr(at->raw, "${run.") &&
+            access(files[i].path, R_OK) != 0)
+            diag_add(b->diags, at->at, "targets.%s.tls.%s: cannot read \"%s\"", t->name,
+                     files[i].option, files[i].path);
+    }
+}
+
 static void bind_target(struct suite *s, const struct node *n, const struct bind *b)
 {
     struct target *t = &s->targets[s->target_count++];
@@ -78,8 +97,11 @@ static void bind_target(struct suite *s, const struct node *n, const struct bind
     t->services = node_services(n);
     if (node_any_deferred(n))
         return;
-    if (o.url && target_init(t, n->key, &o, n->at, b->diags))
-        hide_userinfo(t);
+    if (!o.url || !target_init(t, n->key, &o, n->at, b->diags))
+        return;
+    hide_userinfo(t);
+    if (!b->any_file)
+        check_tls_files(t, n, b);
 }
 
 static void bind_targets(struct suite *s, const struct node *map, const struct bind *b)

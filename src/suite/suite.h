@@ -43,11 +43,20 @@ struct suite_source { /* where a suite and its values come from */
 
 enum when { WHEN_READY, WHEN_PASSED, WHEN_ALWAYS };
 
+struct during { /* control traffic: judged only while another step holds its connections */
+    const char *step;
+    struct step *attack;             /* of the same phase; NULL in a suite with mistakes */
+    double held;                     /* share of the connections asked for */
+    int64_t before, after, at_least; /* ns, whole seconds */
+};
+
 struct step {
     const char *name;
     const struct driver *driver;
-    const void *opts; /* bound by driver->opts */
-    struct load load; /* executor EX_ONCE without `load:` */
+    const void *opts;      /* bound by driver->opts */
+    struct load load;      /* executor EX_ONCE without `load:` */
+    struct during *during; /* NULL: none */
+    int64_t delay; /* of load.start_time, for `during:` of this step or of one that names it */
     struct threshold **thresholds;
     int threshold_count;
     bool implied_threshold; /* none was written: op_failed rate==0% stands in */
@@ -99,7 +108,7 @@ struct suite {
 
 /* The tables of a suite's maps, for help and schema. */
 extern const struct opt suite_table[], var_table[], secret_table[], phase_table[], step_table[],
-    threshold_table[];
+    during_table[], threshold_table[];
 
 /* NULL if it has mistakes; they, and the warnings, are in `d`.  Nothing is contacted or started. */
 struct suite *suite_load(const struct suite_source *src, struct arena *arena, struct diags *d);
@@ -120,6 +129,11 @@ int step_metric(const struct step *s, const char *name);
 
 /* The metrics' shape for the step's meters; `shape` points into the step. */
 void step_shape(const struct step *s, struct arena *arena, struct meter_shape *shape);
+
+/* Which of its windows a selector means; WINDOW_NONE: the step has none. */
+enum window { WINDOW_BEFORE, WINDOW_DURING, WINDOW_AFTER, WINDOWS, WINDOW_NONE = WINDOWS };
+extern const char *const window_names[];
+enum window step_window(const struct step *s, const struct selector *selector);
 
 /*
  * The seconds, parts and outcomes of one step that a selector means; false if it means another

@@ -59,6 +59,26 @@ static int find_outcome(const char *name)
     return strcmp(name, "ok") == 0 ? TAG_OK : strcmp(name, "failed") == 0 ? TAG_FAILED : -1;
 }
 
+const char *const window_names[] = {"before", "during", "after", NULL};
+
+static int window_find(const char *name)
+{
+    for (int i = 0; window_names[i]; i++)
+        if (strcmp(window_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+enum window step_window(const struct step *s, const struct selector *selector)
+{
+    if (!s->during)
+        return WINDOW_NONE;
+    for (int i = 0; i < selector->tag_count; i++)
+        if (strcmp(selector->tags[i].name, "window") == 0)
+            return (enum window)window_find(selector->tags[i].value);
+    return WINDOW_DURING;
+}
+
 bool step_select(const struct step *s, const struct selector *selector, struct selection *sel)
 {
     *sel = (struct selection){step_metric(s, selector->metric), -1, -1, 0, -1};
@@ -73,6 +93,8 @@ bool step_select(const struct step *s, const struct selector *selector, struct s
         } else if (strcmp(t->name, "outcome") == 0) {
             sel->outcome = find_outcome(t->value);
             match = sel->outcome >= 0;
+        } else if (strcmp(t->name, "window") == 0) {
+            match = s->during != NULL;
         }
         for (int k = 0; k < s->tag_count && !match; k++)
             match =
@@ -117,6 +139,16 @@ static bool check_tags(const struct step *step, const struct selector *s, const 
                                 path, t->value);
             continue;
         }
+        if (strcmp(t->name, "window") == 0) {
+            if (!step->during)
+                return diag_add(b->diags, at->key_at,
+                                "%s: the step has no `during:`, and so no windows", path);
+            if (window_find(t->value) < 0)
+                return diag_add(b->diags, at->key_at,
+                                "%s: a window is before, during or after, not \"%s\"", path,
+                                t->value);
+            continue;
+        }
         for (int k = 0; k < step->tag_count; k++)
             if (strcmp(step->tags[k].name, t->name) == 0)
                 have = step->tags[k].value;
@@ -129,12 +161,33 @@ static bool check_tags(const struct step *step, const struct selector *s, const 
     return true;
 }
 
+/* Operations planned; with `during:`, those due in the window at most. */
+static double planned_for(const struct step *step, const struct threshold *t)
+{
+    const struct during *d = step->during;
+    struct load part = step->load;
+
+    if (!d || !d->attack)
+        return load_operations(&part);
+    switch (step_window(step, &t->selector)) {
+    case WINDOW_BEFORE:
+        part.duration = d->before;
+        break;
+    case WINDOW_AFTER:
+        part.duration = d->after;
+        break;
+    default:
+        part.duration = d->attack->load.duration;
+    }
+    return load_operations(&part);
+}
+
 /* A plan too small to decide is a warning; one that could never pass as demanded is a mistake. */
 static void check_decidable(const struct step *step, const struct threshold *t,
                             const struct metric *m, struct pos at, const char *path,
                             const struct bind *b)
 {
-    double planned = load_operations(&step->load), confidence = t->confidence;
+    double planned = planned_for(step, t), confidence = t->confidence;
     uint64_t needs;
 
     if (planned <= 1 || step->load.executor == EX_ONCE)

@@ -1,0 +1,86 @@
+#include "suite/ports.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "suite/plan.h"
+#include "suite/suite.h"
+
+#define LINGER_S 60
+
+uint64_t ports_each(void)
+{
+    unsigned low = 32768, high = 60999; /* the kernel's default */
+    FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+
+    if (f) {
+        if (fscanf(f, "%u %u", &low, &high) != 2 || high < low) {
+            low = 32768;
+            high = 60999;
+        }
+        fclose(f);
+    }
+    return high - low + 1;
+}
+
+static bool goes_to(const struct step *s, const struct target *t)
+{
+    for (int i = 0; i < s->tag_count; i++)
+        if (strcmp(s->tags[i].name, "target") == 0)
+            return strcmp(s->tags[i].value, t->name) == 0;
+    return false;
+}
+
+static double peak_rate(const struct load *l)
+{
+    double rate = l->rate > l->start_rate ? l->rate : l->start_rate;
+
+    for (int i = 0; l->executor == EX_RAMPING_ARRIVAL_RATE && i < l->stage_count; i++)
+        rate = l->stages[i].target > rate ? l->stages[i].target : rate;
+    return rate;
+}
+
+struct port_need ports_needed(const struct phase_plan *p, const struct target *t)
+{
+    struct port_need need = {.target = t, .sources = t->source.n > 0 ? t->source.n : 1};
+
+    for (int i = 0; i < p->phase->step_count; i++) {
+        const struct step_plan *s = &p->steps[i];
+        const struct load *l = &s->step->load;
+
+        if (!goes_to(s->step, t))
+            continue;
+        need.most += s->in_flight;
+        need.lingering += (double)s->in_flight;
+        if (load_is_open(l))
+            need.lingering += peak_rate(l) * LINGER_S;
+        else
+            need.sure += s->in_flight;
+    }
+    return need;
+}
+
+bool ports_fit(const struct plan *p, const struct suite *s, struct err *e)
+{
+    uint64_t each = ports_each();
+
+    for (int i = 0; i < p->phase_count; i++)
+        for (int k = 0; k < s->target_count; k++) {
+            struct port_need n = ports_needed(&p->phases[i], &s->targets[k]);
+            uint64_t have = each * (uint64_t)n.sources;
+
+            if (n.sure <= have)
+                continue;
+            return err_set(
+                e,
+                "phase \"%s\" needs %llu connections at once to target \"%s\", and there "
+                "are %llu local ports (%llu for each of %d source address%s): give the "
+                "target %llu addresses as its source, or widen "
+                "net.ipv4.ip_local_port_range",
+                p->phases[i].phase->name, (unsigned long long)n.sure, n.target->name,
+                (unsigned long long)have, (unsigned long long)each, n.sources,
+                n.sources == 1 ? "" : "es", (unsigned long long)((n.sure + each - 1) / each));
+        }
+    return true;
+}
