@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -74,7 +75,22 @@ static bool known_phases(const struct suite *s, const struct texts *names, const
 
 static bool make_folders(const struct session *s, struct err *e)
 {
-    return fs_mkdirs(s->source.run_dir, 0755, e) && fs_mkdirs(s->source.run_tmp, 0700, e);
+    /* Made anew and by nobody else: keys lie in it, and it is removed at the end. */
+    if (mkdir(s->source.run_tmp, 0700) != 0)
+        return err_errno(e, "cannot make the folder \"%s\"", s->source.run_tmp);
+    return fs_mkdirs(s->source.run_dir, 0755, e);
+}
+
+/* Told now, not after the load. */
+static bool can_write(const char *junit, struct err *e)
+{
+    FILE *f = junit ? fopen(junit, "ae") : NULL;
+
+    if (junit && !f)
+        return err_errno(e, "--junit: cannot write \"%s\"", junit);
+    if (f)
+        fclose(f);
+    return true;
 }
 
 static void choose_output(const struct run_args *a, struct console_opts *c)
@@ -130,7 +146,7 @@ static int start(const struct run_args *a, struct session *s)
         plan_print(&plan, s->suite, a->show_origin, stdout);
         return EXIT_PASS;
     }
-    if (!plan_fits(&plan, &e) || !make_folders(s, &e)) {
+    if (!plan_fits(&plan, &e) || !can_write(a->junit, &e) || !make_folders(s, &e)) {
         fprintf(stderr, "shakedown run: %s\n", e.text);
         return EXIT_USAGE;
     }

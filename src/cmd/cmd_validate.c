@@ -20,8 +20,8 @@ static int run_validate(const void *opts)
     int code = EXIT_USAGE;
 
     if (session_open(&s, &so)) {
-        printf("%s: suite %s: %d phases, no mistakes\n", s.source.file, s.suite->name,
-               s.suite->phase_count);
+        printf("%s: suite %s: %d phase%s, no mistakes\n", s.source.file, s.suite->name,
+               s.suite->phase_count, s.suite->phase_count == 1 ? "" : "s");
         code = EXIT_PASS;
     }
     session_close(&s);

@@ -1,11 +1,13 @@
 #include "cmd/plan_text.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/redact.h"
 #include "base/units.h"
 #include "suite/plan.h"
+#include "suite/ports.h"
 #include "suite/suite.h"
 
 static void add_origins(struct buf *b, const struct vars *vars)
@@ -52,6 +54,28 @@ static void add_step(struct buf *b, const struct step_plan *s, bool parallel)
         buf_printf(b, "  %s  %s %s%s\n", parallel ? "  " : "",
                    s->step->thresholds[i]->selector.metric, s->step->thresholds[i]->text,
                    s->step->implied_threshold ? "  (stands in: the step has none)" : "");
+}
+
+/* Only where a load comes anywhere near the number of ports. */
+static void add_ports(struct buf *b, const struct plan *p, const struct suite *s)
+{
+    uint64_t each = ports_each();
+
+    for (int i = 0; i < p->phase_count; i++)
+        for (int k = 0; k < s->target_count; k++) {
+            struct port_need n = ports_needed(&p->phases[i], &s->targets[k]);
+            double have = (double)each * n.sources;
+
+            if ((double)n.most <= have / 2)
+                continue;
+            buf_printf(
+                b,
+                "ports: %s to %s: at most %llu at once of %.0f; where closed connections are "
+                "remembered for 60 s, %.0f, from %.0f source address%s\n",
+                p->phases[i].phase->name, n.target->name, (unsigned long long)n.most, have,
+                n.lingering, ceil(n.lingering / (double)each),
+                n.lingering > (double)each ? "es" : "");
+        }
 }
 
 static void add_services(struct buf *b, const struct plan *p, const struct suite *s)
@@ -101,6 +125,7 @@ void plan_print(const struct plan *p, const struct suite *s, bool origins, FILE 
     }
     buf_printf(&text, "connections at once: %llu at most, but for open loads\n",
                (unsigned long long)p->descriptors);
+    add_ports(&text, p, s);
     redact(buf_text(&text), text.len, &safe);
     fputs(buf_text(&safe), out);
     buf_free(&text);

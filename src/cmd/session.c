@@ -15,19 +15,23 @@
 
 extern char **environ;
 
+static uint32_t chance(void)
+{
+    uint32_t bits = 0;
+
+    return getrandom(&bits, sizeof(bits), 0) == sizeof(bits) ? bits : (uint32_t)getpid();
+}
+
 /* Letters, digits and dashes alone: safe in file names, host names and SQL's LIKE. */
 static const char *make_run_id(struct arena *arena)
 {
     char stamp[32];
-    uint32_t chance = 0;
     time_t now = time(NULL);
     struct tm utc;
 
     gmtime_r(&now, &utc);
     strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &utc);
-    if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
-        chance = (uint32_t)getpid();
-    return arena_printf(arena, "%s-%08x", stamp, chance);
+    return arena_printf(arena, "%s-%08x", stamp, chance());
 }
 
 static bool is_run_id(const char *id)
@@ -98,7 +102,8 @@ bool session_open(struct session *s, const struct session_opts *o)
         .environ = (const char *const *)environ,
         .run_id = id,
         .run_dir = absolute(o->out ? o->out : arena_printf(&s->arena, "results/%s", id), &s->arena),
-        .run_tmp = arena_printf(&s->arena, "%s/shakedown-%s", tmp && *tmp ? tmp : "/tmp", id),
+        .run_tmp = arena_printf(&s->arena, "%s/shakedown-%s-%08x", tmp && *tmp ? tmp : "/tmp", id,
+                                chance()),
         .self = own_path(&s->arena),
         .reserve_ports = o->reserve_ports,
         .names_only = o->names_only,

@@ -8,15 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "cmd/command.h"
+#include "cmd/hub.h"
 #include "net/tls.h"
+#include "target/certctl.h"
 #include "target/identity.h"
 #include "target/ledger.h"
+#include "target/nexus.h"
 #include "target/server.h"
 
 #define S            INT64_C(1000000000)
@@ -25,20 +29,33 @@
 #define LOG_BUFFER   (1 << 20)
 
 struct target_args {
+    struct certctl_opts certctl; /* first, for CERTCTL_ROWS */
     struct texts listen, names;
     bool plain, close, chunked, stamps, quiet;
     const char *cert, *key, *ca_out, *port_file, *log;
     const char *latency, *first_byte, *stall, *errors;
     double resets;
+    int protocol;
     int64_t size, header_timeout, idle_timeout, grace, max_body, max_connections, threads, seed;
     bool sized;
+    const char *nexus_url, *secret_file, *nexus_name, *nexus_ca;
+    struct texts nexus_hostname;
+    bool nexus_insecure;
+    int64_t nexus_weight, nexus_backends, nexus_ttl, nexus_reauth_interval, nexus_reauth_grace;
+    int64_t nexus_retry, nexus_retry_max;
 };
+
+static const char *const protocols[] = {
+    [SERVER_AUTO] = "auto", [SERVER_HTTP1] = "http1", [SERVER_H2] = "h2", NULL};
 
 #define OPT_OF struct target_args
 static const struct opt target_args[] = {
     OPT_TEXTS(listen, "ADDRESS:PORT to listen on, repeatable; port 0 takes a free one "
                       "(127.0.0.1:0)"),
     OPT_BOOL(plain, "false", "HTTP without TLS"),
+    OPT_CHOICE(protocol, "auto",
+               "auto: HTTP/2 with clients that ask for it, by ALPN or by its preface; or one alone",
+               .choices = protocols),
     OPT_TEXT(cert, NULL, "certificate chain, a PEM file; without it one is made for this run"),
     OPT_TEXT(key, NULL, "key of the certificate, a PEM file"),
     OPT_TEXTS(names, "names and addresses in the certificate that is made (localhost, 127.0.0.1)"),
@@ -69,6 +86,33 @@ static const struct opt target_args[] = {
     OPT_INT(threads, "1", "worker threads", .min = 1, .max = 64),
     OPT_INT(seed, "1", "of random latencies", .min = 0, .max = INT64_MAX),
     OPT_TEXT(log, NULL, "write each request's arrival, departure, programmed time and status"),
+    OPT_TEXT(nexus_url, NULL, "be a backend of the hub at this url, too",
+             .example = "wss://hub.example.com:8443/connect"),
+    OPT_TEXTS(nexus_hostname, "name to serve behind the hub, repeatable"),
+    OPT_TEXT(secret_file, NULL,
+             "file with the secret that tokens for the hub are signed with; without it "
+             "HMAC_SECRET of the environment is used"),
+    OPT_TEXT(nexus_ca, NULL, "PEM file of certificates to trust as the hub's"),
+    OPT_BOOL(nexus_insecure, "false", "do not check the hub's certificate"),
+    OPT_TEXT(nexus_name, "nexus-stress", "the backend's name in its tokens"),
+    OPT_INT(nexus_weight, "1", "share of the visitors, in proportion to other backends", .min = 0,
+            .max = 1000000),
+    OPT_INT(nexus_backends, "1", "backends to register, each on a connection of its own", .min = 1,
+            .max = 10000),
+    OPT_DURATION(nexus_ttl, "60s", "how long a token is valid", .min = S, .max = 86400 * S),
+    OPT_DURATION(nexus_reauth_interval, "600s", "ask the hub to challenge again this often",
+                 .min = S, .max = 86400 * S),
+    OPT_DURATION(nexus_reauth_grace, "30s", "ask for this long to answer such a challenge",
+                 .min = S, .max = 86400 * S),
+    OPT_DURATION(nexus_retry, "5s", "pause before the hub is tried again; it doubles each time",
+                 .min = S / 1000, .max = 86400 * S),
+    OPT_DURATION(nexus_retry_max, "60s", "the longest such pause", .min = S / 1000,
+                 .max = 86400 * S),
+#undef OPT_OF
+#define OPT_OF struct certctl_opts
+    CERTCTL_ROWS,
+#undef OPT_OF
+#define OPT_OF struct target_args
     OPT_BOOL(quiet, "false", "do not tell every 10s how much was served"),
     {0},
 };
@@ -116,6 +160,7 @@ static bool read_config(const struct target_args *a, struct server_config *c, st
         .max_body = (uint64_t)a->max_body,
         .max_connections = (uint64_t)a->max_connections,
         .threads = (int)a->threads,
+        .protocol = (enum server_protocol)a->protocol,
         .seed = (uint64_t)a->seed,
     };
     if (c->listen_count > LISTEN_MAX)
@@ -127,16 +172,54 @@ static bool read_config(const struct target_args *a, struct server_config *c, st
         return err_set(e, "--cert and --key go together");
     if (a->plain && (a->cert || a->ca_out || a->names.n))
         return err_set(e, "--plain serves without a certificate");
+    if (a->nexus_url ? !a->nexus_hostname.n : a->nexus_hostname.n || a->secret_file)
+        return err_set(e, "--nexus-url and --nexus-hostname go together");
     if (a->cert && (a->ca_out || a->names.n))
         return err_set(e,
                        "--names and --ca-out are for a certificate that is made; --cert gives one");
     return read_program(a, c, e);
 }
 
+static bool open_hub(const struct target_args *a, struct server_config *c, struct nexus *n,
+                     struct arena *arena, struct err *e)
+{
+    struct nexus_opts o = {
+        .url = a->nexus_url,
+        .ca = a->nexus_ca,
+        .insecure = a->nexus_insecure,
+        .backends = a->nexus_backends,
+        .retry = a->nexus_retry,
+        .retry_max = a->nexus_retry_max,
+        .attest = {.name = a->nexus_name,
+                   .issuer = "authorizer",
+                   .audience = "nexus",
+                   .hostnames = a->nexus_hostname,
+                   .weight = a->nexus_weight,
+                   .ttl = a->nexus_ttl,
+                   .reauth_interval = a->nexus_reauth_interval,
+                   .reauth_grace = a->nexus_reauth_grace},
+    };
+
+    if (!a->nexus_url)
+        return true;
+    c->nexus = n;
+    return hub_init(n, &o, a->secret_file, arena, e);
+}
+
+static bool open_certctl(const struct target_args *a, struct server_config *c, struct err *e)
+{
+    if (a->certctl.certctl)
+        c->certctl = certctl_new(&a->certctl, c->tls, e);
+    return !a->certctl.certctl || c->certctl;
+}
+
 static struct ssl_ctx_st *load_identity(const struct target_args *a, struct err *e)
 {
     static const char *const names[] = {"localhost", "127.0.0.1", "::1"};
+    static const char *const alpn[][3] = {
+        [SERVER_AUTO] = {"h2", "http/1.1"}, [SERVER_HTTP1] = {"http/1.1"}, [SERVER_H2] = {"h2"}};
     struct identity_opts o = {
+        .alpn = alpn[a->protocol],
         .cert = a->cert,
         .key = a->key,
         .names = a->names.n ? a->names.v : names,
@@ -265,22 +348,36 @@ static int fail(const struct err *e, int code)
     return code;
 }
 
+static bool run_config(const struct target_args *a, struct server_config *c, struct err *e)
+{
+    struct arena arena = {0};
+    struct nexus hub = {0};
+    bool ok;
+
+    c->tls = a->plain ? NULL : load_identity(a, e);
+    if (!a->plain && !c->tls)
+        return false;
+    ok = open_hub(a, c, &hub, &arena, e) && open_certctl(a, c, e) && open_log(a, c, e) &&
+         serve(a, c, e);
+    ok = close_log(a, c, e) && ok;
+    if (ok && atomic_load(&hub.gave_up))
+        ok = err_set(e, "the hub does not accept this backend");
+    certctl_free(c->certctl);
+    nexus_fini(&hub);
+    arena_free(&arena);
+    tls_ctx_free(c->tls);
+    return ok;
+}
+
 static int run(const void *opts)
 {
     const struct target_args *a = opts;
     struct server_config c;
     struct err e;
-    bool ok;
 
     if (!read_config(a, &c, &e))
         return fail(&e, EXIT_USAGE);
-    c.tls = a->plain ? NULL : load_identity(a, &e);
-    if (!a->plain && !c.tls)
-        return fail(&e, EXIT_COULD_NOT);
-    ok = open_log(a, &c, &e) && serve(a, &c, &e);
-    ok = close_log(a, &c, &e) && ok;
-    tls_ctx_free(c.tls);
-    return ok ? EXIT_PASS : fail(&e, EXIT_COULD_NOT);
+    return run_config(a, &c, &e) ? EXIT_PASS : fail(&e, EXIT_COULD_NOT);
 }
 
 static const char details[] =
@@ -298,6 +395,16 @@ static const char details[] =
     "pareto(1ms,1.5), mix(90% 1ms, 9% 5ms, 1% 50ms).  Shares are dealt by request number: of "
     "every\n"
     "1000 requests exactly the asked number gets its part.\n"
+    "\n"
+    "With --nexus-url it is a backend of a hub besides: it registers the hostnames with a signed\n"
+    "token and answers the visitors that the hub sends, on the same pages.  It tells of each\n"
+    "registration; when all backends have theirs, \"registered all N backends\".\n"
+    "\n"
+    "With --certctl it is certctl's server besides, as far as load tests use it: POST and GET\n"
+    "/api/v1/certificates, certificates/ID/deployments, certificates/bulk-renew, jobs and\n"
+    "agents/ID/heartbeat, with its answers.  A certificate that it says is deployed is then shown "
+    "to\n"
+    "whoever asks its TLS listener for the common name.\n"
     "\n"
     "It listens on loopback unless told otherwise.  SIGTERM and SIGINT end it with exit code 0.";
 

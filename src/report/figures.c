@@ -5,16 +5,36 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "report/document.h"
+#include "run/window.h"
 
 struct step_result figures_step(const struct phase_result *p, int i)
 {
     return p->steps ? p->steps[i] : (struct step_result){.step = &p->phase->steps[i]};
 }
 
+struct view { /* a step, or one of its windows */
+    const struct step_result *sr;
+    struct windows w;
+    enum window window;
+};
+
+/* What a threshold that names no window would judge. */
+static struct view view_of(const struct step_result *sr)
+{
+    struct view v = {.sr = sr, .window = WINDOW_NONE};
+
+    if (sr->attack) {
+        v.window = WINDOW_DURING;
+        windows_find(sr, &v.w);
+    }
+    return v;
+}
+
 /* `part` and `outcome` as in struct selection, -1 for all; false if the step has no such metric. */
-static bool series_of(const struct step_result *sr, const char *metric, int part, int outcome,
+static bool series_of(const struct view *v, const char *metric, int part, int outcome,
                       struct series *s)
 {
+    const struct step_result *sr = v->sr;
     struct selector whole = {.metric = metric};
     struct selection sel = {0};
 
@@ -23,24 +43,28 @@ static bool series_of(const struct step_result *sr, const char *metric, int part
         return false;
     sel.part = part;
     sel.outcome = outcome;
+    windows_select(&v->w, v->window, &sel);
     series_select(s, &sr->meter, &sel);
     return true;
 }
 
-static double seconds_of(const struct step_result *sr, const struct series *s)
+static double seconds_of(const struct view *v, const struct series *s)
 {
-    double seconds = (double)sr->measured_ns / NS_PER_S - s->from;
-
-    return seconds > 0 ? seconds : 0;
+    return step_seconds(v->sr, s, v->window != WINDOW_NONE);
 }
 
-void figures_get(const struct step_result *sr, struct figures *f)
+static void get(const struct view *v, struct figures *f)
 {
     struct series s;
     double seconds;
 
     *f = (struct figures){0};
-    if (series_of(sr, engine_metrics[M_OP_DURATION].name, -1, -1, &s)) {
+    if (series_of(v, engine_metrics[M_OP_FAILED].name, -1, -1, &s)) {
+        f->n = s.n;
+        f->failed = s.hits;
+        series_free(&s);
+    }
+    if (series_of(v, engine_metrics[M_OP_DURATION].name, -1, -1, &s)) {
         if (s.hist && s.n) {
             f->measured = true;
             f->p50 = hist_quantile(s.hist, 0.5);
@@ -49,11 +73,27 @@ void figures_get(const struct step_result *sr, struct figures *f)
         }
         series_free(&s);
     }
-    if (series_of(sr, engine_metrics[M_ITERATIONS].name, -1, -1, &s)) {
-        seconds = seconds_of(sr, &s);
+    if (series_of(v, engine_metrics[M_ITERATIONS].name, -1, -1, &s)) {
+        seconds = seconds_of(v, &s);
         f->rate = seconds > 0 ? s.sum / seconds : 0;
         series_free(&s);
     }
+}
+
+void figures_get(const struct step_result *sr, struct figures *f)
+{
+    struct view v = view_of(sr);
+
+    get(&v, f);
+    windows_free(&v.w);
+}
+
+void figures_get_window(const struct step_result *sr, const struct windows *w, enum window window,
+                        struct figures *f)
+{
+    struct view v = {sr, *w, window};
+
+    get(&v, f);
 }
 
 static json_t *quantity(const struct metric *m, double v)
@@ -78,10 +118,10 @@ static void trend_values(json_t *values, const struct series *s)
         json_object_set_new(values, tails[i].key, quantity(m, hist_quantile(s->hist, tails[i].q)));
 }
 
-static json_t *values_of(const struct step_result *sr, const struct series *s)
+static json_t *values_of(const struct view *v, const struct series *s)
 {
     json_t *values = json_object();
-    double seconds = seconds_of(sr, s);
+    double seconds = seconds_of(v, s);
 
     switch (s->metric->type) {
     case METRIC_COUNTER:
@@ -104,54 +144,100 @@ static json_t *values_of(const struct step_result *sr, const struct series *s)
     return values;
 }
 
-static void add_metric(json_t *to, const struct step_result *sr, const struct series *s,
-                       const char *name)
+static void add_metric(json_t *to, const struct view *v, const struct series *s, const char *name)
 {
     static const char *const contains[] = {"default", "time", "data", "default", "default"};
     json_t *m = json_object();
 
     json_object_set_new(m, "type", document_word(metric_type_names[s->metric->type]));
     json_object_set_new(m, "contains", document_word(contains[s->metric->unit]));
-    json_object_set_new(m, "values", values_of(sr, s));
+    json_object_set_new(m, "values", values_of(v, s));
     document_set(to, name, m);
 }
 
 /* A part or an outcome of a metric is shown when it is not simply all of it. */
-static void add_share(json_t *to, const struct step_result *sr, const struct series *whole,
-                      int part, int outcome, const char *tag, const char *value)
+static void add_share(json_t *to, const struct view *v, const struct series *whole, int part,
+                      int outcome, const char *tag, const char *value)
 {
     struct series s;
     struct buf name = {0};
 
-    if (!series_of(sr, whole->metric->name, part, outcome, &s))
+    if (!series_of(v, whole->metric->name, part, outcome, &s))
         return;
     if (s.n && s.n != whole->n) {
         buf_printf(&name, "%s{%s:%s}", whole->metric->name, tag, value);
-        add_metric(to, sr, &s, buf_text(&name));
+        add_metric(to, v, &s, buf_text(&name));
         buf_free(&name);
     }
     series_free(&s);
 }
 
-json_t *figures_json(const struct step_result *sr)
+static json_t *metrics_of(const struct view *v)
 {
-    const struct meter_shape *shape = sr->meter.shape;
+    const struct meter_shape *shape = v->sr->meter.shape;
     json_t *all = json_object();
     struct series s;
 
     for (int i = 0; shape && i < shape->metric_count; i++) {
         const char *name = shape->metrics[i]->name;
 
-        if (!series_of(sr, name, -1, -1, &s))
+        if (!series_of(v, name, -1, -1, &s))
             continue;
         if (s.n) {
-            add_metric(all, sr, &s, name);
+            add_metric(all, v, &s, name);
             for (int p = 1; p < shape->part_count; p++)
-                add_share(all, sr, &s, p, -1, "part", shape->parts[p]);
-            add_share(all, sr, &s, -1, TAG_OK, "outcome", "ok");
-            add_share(all, sr, &s, -1, TAG_FAILED, "outcome", "failed");
+                if (meter_has_part(&v->sr->meter, i, p))
+                    add_share(all, v, &s, p, -1, "part", shape->parts[p]);
+            add_share(all, v, &s, -1, TAG_OK, "outcome", "ok");
+            add_share(all, v, &s, -1, TAG_FAILED, "outcome", "failed");
         }
         series_free(&s);
     }
     return all;
+}
+
+json_t *figures_json(const struct step_result *sr)
+{
+    struct view v = view_of(sr);
+    json_t *all = metrics_of(&v);
+
+    windows_free(&v.w);
+    return all;
+}
+
+static json_t *window_json(const struct view *v)
+{
+    json_t *o = json_object();
+    int seconds = 0;
+
+    for (int i = 0; i < v->w.seconds; i++)
+        seconds += v->w.of[v->window][i];
+    json_object_set_new(o, "seconds", document_number(seconds));
+    json_object_set_new(o, "metrics", metrics_of(v));
+    return o;
+}
+
+json_t *figures_during_json(const struct step_result *sr)
+{
+    struct view v = view_of(sr);
+    json_t *o, *windows;
+    int recovered;
+
+    if (!sr->attack)
+        return json_null();
+    o = json_object();
+    windows = json_object();
+    recovered = windows_recovery(sr, &v.w);
+    json_object_set_new(o, "attack", document_text(sr->attack->step->name));
+    json_object_set_new(o, "attack_seconds", document_number(v.w.asked));
+    json_object_set_new(o, "held_seconds", document_number(v.w.held));
+    json_object_set_new(o, "recovered_after_ms",
+                        recovered < 0 ? json_null() : document_ms(recovered * (double)NS_PER_S));
+    for (int i = 0; i < WINDOWS; i++) {
+        v.window = (enum window)i;
+        json_object_set_new(windows, window_names[i], window_json(&v));
+    }
+    json_object_set_new(o, "windows", windows);
+    windows_free(&v.w);
+    return o;
 }

@@ -9,16 +9,23 @@
 #include <stdbool.h>
 
 #include "run/result.h"
+#include "run/window.h"
 
 /* Step `i` of a phase; one that was not begun if the phase has not been reached. */
 struct step_result figures_step(const struct phase_result *p, int i);
 
-struct figures { /* of op_duration; 0 without samples */
-    bool measured;
+struct figures {          /* 0 without samples */
+    uint64_t n, failed;   /* of op_failed */
+    bool measured;        /* op_duration has samples: p50, p95 and p99 */
     double p50, p95, p99; /* ns */
     double rate;          /* operations ended per second */
 };
 void figures_get(const struct step_result *sr, struct figures *f);
+void figures_get_window(const struct step_result *sr, const struct windows *w, enum window window,
+                        struct figures *f);
 
 /* k6's shape: {"op_duration": {"type": "trend", "contains": "time", "values": {...}}, ...}. */
 struct json_t *figures_json(const struct step_result *sr);
+
+/* Of a step with `during:`: its windows side by side; null for any other. */
+struct json_t *figures_during_json(const struct step_result *sr);

@@ -119,6 +119,15 @@ static json_t *time_json(uint64_t wall_ns)
     return wall_ns ? document_word(text_time(wall_ns, text)) : json_null();
 }
 
+static json_t *facts_json(const struct fact *f)
+{
+    json_t *o = json_object();
+
+    for (; f; f = f->next)
+        document_set(o, f->key, document_text(f->value));
+    return o;
+}
+
 static json_t *step_json(const struct step_result *sr)
 {
     const struct step *step = sr->step;
@@ -140,9 +149,12 @@ static json_t *step_json(const struct step_result *sr)
     json_object_set_new(o, "dropped", document_count(sr->dropped));
     json_object_set_new(o, "unfinished", document_count(sr->unfinished));
     json_object_set_new(o, "failure", document_text(sr->failure));
+    json_object_set_new(o, "interrupted", json_boolean(sr->interrupted));
     json_object_set_new(o, "failure_is_breach", json_boolean(sr->failure_is_breach));
     json_object_set_new(o, "tags", tags);
+    json_object_set_new(o, "facts", facts_json(sr->facts));
     json_object_set_new(o, "metrics", figures_json(sr));
+    json_object_set_new(o, "during", figures_during_json(sr));
     json_object_set_new(o, "errors", errors_json(sr));
     return o;
 }
@@ -159,7 +171,6 @@ static json_t *phase_json(const struct run_result *r, const struct phase_result 
     json_object_set_new(o, "name", document_text(p->phase->name));
     json_object_set_new(o, "state", document_word(finding_state_names[text_phase_state(p)]));
     json_object_set_new(o, "skipped", document_text(p->skipped));
-    json_object_set_new(o, "cut_short", document_text(p->cut_short));
     json_object_set_new(o, "started", time_json(p->started_wall_ns));
     json_object_set_new(o, "duration_ms", document_ms((double)p->elapsed_ns));
     json_object_set_new(o, "steps", steps);

@@ -41,6 +41,24 @@ static void errors_read(struct reading *rd, const json_t *list, struct step_resu
     }
 }
 
+/* Older results have none. */
+static const struct fact *facts_read(struct reading *rd, const json_t *from)
+{
+    struct fact *first = NULL, **end = &first;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(json_object_get(from, "facts"), key, value)
+    {
+        *end = arena_new(rd->arena, struct fact);
+        (*end)->key = arena_strdup(rd->arena, key);
+        (*end)->value =
+            arena_strdup(rd->arena, json_is_string(value) ? json_string_value(value) : "");
+        end = &(*end)->next;
+    }
+    return first;
+}
+
 static void step_read(struct reading *rd, const json_t *from, struct step_result *sr)
 {
     const char *name = read_text(rd, from, "name");
@@ -59,7 +77,9 @@ static void step_read(struct reading *rd, const json_t *from, struct step_result
     sr->dropped = read_count(rd, from, "dropped");
     sr->unfinished = read_count(rd, from, "unfinished");
     sr->failure = read_optional(rd, from, "failure");
+    sr->interrupted = read_bool(rd, from, "interrupted");
     sr->failure_is_breach = read_bool(rd, from, "failure_is_breach");
+    sr->facts = facts_read(rd, from);
     errors_read(rd, read_list(rd, from, "errors"), sr);
 }
 
@@ -75,7 +95,6 @@ static void phase_read(struct reading *rd, const json_t *from, struct phase_resu
         read_fault(rd, "phase \"%.100s\" has %zu steps, but %d in the suite", name,
                    json_array_size(steps), p->phase->step_count);
     p->skipped = read_optional(rd, from, "skipped");
-    p->cut_short = read_optional(rd, from, "cut_short");
     p->started_wall_ns = time_read(rd, from, "started");
     p->elapsed_ns = read_ns(rd, from, "duration_ms");
     for (int i = 0; i < p->phase->step_count && !rd->failed; i++)

@@ -167,6 +167,7 @@ static struct run_result *result_of(const struct stored_opts *o, struct suite *s
             step_shape(p->steps[k].step, arena, &p->steps[k].shape);
             meter_init(&p->steps[k].meter, &p->steps[k].shape);
         }
+        phase_link_attacks(p);
     }
     return r;
 }

@@ -7,8 +7,10 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "report/attack.h"
 #include "report/figures.h"
 #include "report/files.h"
+#include "report/summary.h"
 #include "report/table.h"
 #include "report/text.h"
 #include "run/result.h"
@@ -38,22 +40,28 @@ static void add_count(struct table *t, double n, enum style style)
     table_add(t, units_print_count(n, text), style);
 }
 
-static void headings(struct table *t, const char *const *names)
+void summary_headings(struct table *t, const char *const *names)
 {
     for (int i = 0; i < t->columns; i++)
         table_add(t, names[i], STYLE_DIM);
 }
 
+void summary_times(struct table *t, const struct figures *f)
+{
+    char text[UNITS_MAX];
+
+    table_add(t, f->rate > 0 ? units_print_rate(f->rate, text) : "-", STYLE_PLAIN);
+    table_add(t, f->measured ? units_print_duration(f->p50, text) : "-", STYLE_PLAIN);
+    table_add(t, f->measured ? units_print_duration(f->p95, text) : "-", STYLE_PLAIN);
+    table_add(t, f->measured ? units_print_duration(f->p99, text) : "-", STYLE_PLAIN);
+}
+
 static void add_figures(struct table *t, const struct step_result *sr)
 {
     struct figures f;
-    char text[UNITS_MAX];
 
     figures_get(sr, &f);
-    table_add(t, f.rate > 0 ? units_print_rate(f.rate, text) : "-", STYLE_PLAIN);
-    table_add(t, f.measured ? units_print_duration(f.p50, text) : "-", STYLE_PLAIN);
-    table_add(t, f.measured ? units_print_duration(f.p95, text) : "-", STYLE_PLAIN);
-    table_add(t, f.measured ? units_print_duration(f.p99, text) : "-", STYLE_PLAIN);
+    summary_times(t, &f);
 }
 
 static void steps(struct summary *s, const struct phase_result *p)
@@ -68,7 +76,7 @@ static void steps(struct summary *s, const struct phase_result *p)
         if (sr->step->load.executor == EX_ONCE) /* one operation: its finding says it all */
             continue;
         if (t.count == 0)
-            headings(&t, names);
+            summary_headings(&t, names);
         add_clean(&t, sr->step->name, STYLE_PLAIN);
         add_count(&t, (double)sr->sent, STYLE_PLAIN);
         add_count(&t, (double)(sr->failed + sr->client_errors),
@@ -122,7 +130,7 @@ static void thresholds(struct summary *s, const struct phase_result *p)
         if (!is_threshold(f))
             continue;
         if (t.count == 0)
-            headings(&t, names);
+            summary_headings(&t, names);
         table_add(&t, text_finding_word(f), text_finding_style(f));
         add_clean(&t, short_name(f, p->phase->name), STYLE_PLAIN);
         add_evidence(&t, f);
@@ -194,6 +202,8 @@ static void phase(struct summary *s, const struct phase_result *p)
         return;
     if (p->steps)
         steps(s, p);
+    for (int i = 0; p->steps && i < p->phase->step_count; i++)
+        attack_text(&p->steps[i], s->color, s->out);
     thresholds(s, p);
     sentences(s, p->findings);
     if (has_errors(p)) {
@@ -296,6 +306,8 @@ static void next_steps(struct summary *s)
     }
     if (!r->dir)
         return;
+    if (s->r->left_running)
+        text_clean(s->r->left_running, strlen(s->r->left_running), true, s->out);
     buf_adds(s->out, "Results: ");
     text_add(s->out, r->dir);
     buf_adds(s->out, "\nOther limits on the same measurements: shakedown judge ");

@@ -38,6 +38,7 @@ void exchange_refuse(struct exchange *x, uint16_t status, const char *text, uint
     reply_free(&x->reply);
     x->reply.head_only = head_only;
     x->reply.old = old;
+    x->reply.streamed = x->streamed;
     buf_printf(&line, "%s\n", text);
     reply_text(&x->reply, status, line.data);
     x->reply.owned = line.data;
@@ -55,7 +56,7 @@ static void answer(struct exchange *x, const struct request *rq)
 {
     struct reply *re = &x->reply;
 
-    x->route->answer(rq, x->server->ledger, re);
+    x->route->answer(rq, x->server, re);
     if (x->fill >= 0)
         reply_fill(re, (uint64_t)x->fill);
     if (x->status)
@@ -139,12 +140,13 @@ static void take_head(struct exchange *x, struct http1_span head, uint64_t now, 
     x->arrival_ns = now;
     x->reply.head_only = rq.head_only;
     x->reply.old = rq.minor == 0;
+    x->reply.streamed = x->streamed;
     fault = fault_of(&rq, &status);
     if (fault) {
         exchange_refuse(x, status, fault, now);
         return;
     }
-    x->route = route_get(rq.path);
+    x->route = route_get(s, rq.path);
     if (!(x->route->flags & ROUTE_ADMIN))
         p = program_for(&s->config.program, x->route, &rq, &own, &e);
     if (!p)
@@ -203,6 +205,34 @@ size_t exchange_read(struct exchange *x, const char *data, size_t len, uint64_t 
             break;
     }
     return at;
+}
+
+void exchange_head(struct exchange *x, const char *head, size_t len, uint64_t now,
+                   struct buf *interim)
+{
+    struct http1_span span = {0};
+    size_t used;
+
+    x->streamed = true;
+    if (http1_next(&x->parser, head, len, &used, &span) != HTTP1_HEAD) {
+        exchange_refuse(x, 400, x->parser.why ? x->parser.why : "the head is incomplete", now);
+        return;
+    }
+    /* Without a length nobody knows whether a body follows, and "expect:" says that one does. */
+    x->parser.chunked = x->parser.length < 0;
+    take_head(x, span, now, interim);
+}
+
+void exchange_body(struct exchange *x, const char *data, size_t len, uint64_t now)
+{
+    if (x->state == EXCHANGE_BODY)
+        take_body(x, (struct http1_span){data, len}, now);
+}
+
+void exchange_end(struct exchange *x, uint64_t now)
+{
+    if (x->state == EXCHANGE_BODY)
+        take_end(x, now);
 }
 
 void exchange_reply_head(const struct exchange *x, const char *date, uint64_t now, struct buf *out)

@@ -37,7 +37,8 @@ struct exchange {
     int status;         /* in place of the page's own; 0 */
     bool counted;       /* it has a number in the ledger */
     bool stamps;
-    bool refused; /* what is unread of it never will be read */
+    bool streamed; /* over HTTP/2 */
+    bool refused;  /* what is unread of it never will be read */
     struct reply reply;
 };
 
@@ -49,6 +50,15 @@ void exchange_init(struct exchange *x, struct server *s);
  */
 size_t exchange_read(struct exchange *x, const char *data, size_t len, uint64_t now,
                      struct buf *out);
+
+/*
+ * The same for a request that comes in parts, as HTTP/2's does: its head in the form of HTTP/1.1,
+ * then any body, then its end.
+ */
+void exchange_head(struct exchange *x, const char *head, size_t len, uint64_t now,
+                   struct buf *interim);
+void exchange_body(struct exchange *x, const char *data, size_t len, uint64_t now);
+void exchange_end(struct exchange *x, uint64_t now);
 
 /* Answers with an error at once; the connection closes after it.  `text` is copied. */
 void exchange_refuse(struct exchange *x, uint16_t status, const char *text, uint64_t now);

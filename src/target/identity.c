@@ -11,9 +11,9 @@
 
 #define CA_MAX (64 << 10)
 
-static struct ssl_ctx_st *load(const char *cert, const char *key, struct err *e)
+static struct ssl_ctx_st *load(const char *cert, const char *key, const char *const *alpn,
+                               struct err *e)
 {
-    static const char *const alpn[] = {"http/1.1", NULL};
     struct tls_config c = {.cert = cert, .key = key, .alpn = alpn};
 
     return tls_server_ctx(&c, e);
@@ -40,7 +40,7 @@ static struct ssl_ctx_st *make_in(const char *dir, const struct identity_opts *o
         return NULL;
     if (o->ca_out && !publish_ca(ca, o->ca_out, e))
         return NULL;
-    return load(cert, key, e);
+    return load(cert, key, o->alpn, e);
 }
 
 static struct ssl_ctx_st *make(const struct identity_opts *o, struct err *e)
@@ -59,5 +59,5 @@ static struct ssl_ctx_st *make(const struct identity_opts *o, struct err *e)
 
 struct ssl_ctx_st *identity_load(const struct identity_opts *o, struct err *e)
 {
-    return o->cert ? load(o->cert, o->key, e) : make(o, e);
+    return o->cert ? load(o->cert, o->key, o->alpn, e) : make(o, e);
 }

@@ -12,7 +12,8 @@ struct identity_opts {
     const char *cert, *key;   /* PEM files; both or neither */
     const char *const *names; /* of a certificate to be made: DNS names and addresses */
     int name_count;
-    const char *ca_out; /* where the CA of a made one goes; or NULL */
+    const char *ca_out;      /* where the CA of a made one goes; or NULL */
+    const char *const *alpn; /* protocols to choose from, NULL-terminated */
 };
 
 /* A server context, to be ended by tls_ctx_free(); NULL on failure.  Nothing of a made key stays on

@@ -14,11 +14,12 @@
 #include "target/reply.h"
 #include "target/request.h"
 #include "target/route.h"
+#include "target/server.h"
 
-static void answer_ok(const struct request *rq, struct ledger *ledger, struct reply *re)
+static void answer_ok(const struct request *rq, const struct server *s, struct reply *re)
 {
     (void)rq;
-    (void)ledger;
+    (void)s;
     reply_text(re, 200, "ok\n");
 }
 
@@ -31,21 +32,21 @@ static void refuse_method(struct reply *re, const char *allow)
     re->fields = fields.data;
 }
 
-static void answer_stats(const struct request *rq, struct ledger *ledger, struct reply *re)
+static void answer_stats(const struct request *rq, const struct server *s, struct reply *re)
 {
     if (span_is(rq->method, "GET") || rq->head_only)
-        reply_json(re, 200, ledger_json(ledger));
+        reply_json(re, 200, ledger_json(s->ledger));
     else
         refuse_method(re, "GET, HEAD");
 }
 
-static void answer_reset(const struct request *rq, struct ledger *ledger, struct reply *re)
+static void answer_reset(const struct request *rq, const struct server *s, struct reply *re)
 {
     if (!span_is(rq->method, "POST")) {
         refuse_method(re, "POST");
         return;
     }
-    ledger_reset(ledger);
+    ledger_reset(s->ledger);
     reply_text(re, 200, "ok\n");
 }
 
@@ -117,21 +118,21 @@ static void answer_json(struct reply *re, json_t *json)
     json_decref(json);
 }
 
-static void answer_headers(const struct request *rq, struct ledger *ledger, struct reply *re)
+static void answer_headers(const struct request *rq, const struct server *s, struct reply *re)
 {
     json_t *json = json_object();
 
-    (void)ledger;
+    (void)s;
     json_object_set_new(json, "headers", fields_of(rq));
     answer_json(re, json);
 }
 
-static void answer_echo(const struct request *rq, struct ledger *ledger, struct reply *re)
+static void answer_echo(const struct request *rq, const struct server *s, struct reply *re)
 {
     json_t *json = json_object();
     bool latin1;
 
-    (void)ledger;
+    (void)s;
     json_object_set_new(json, "method", text_of(rq->method));
     json_object_set_new(json, "path", text_of(rq->path));
     json_object_set_new(json, "query", text_of(rq->query));
@@ -154,12 +155,12 @@ static bool find_parameter(const struct request *rq, const char *name, char *tex
 }
 
 /* The decoder lets no control character through, so `to` cannot smuggle a field in. */
-static void answer_redirect(const struct request *rq, struct ledger *ledger, struct reply *re)
+static void answer_redirect(const struct request *rq, const struct server *s, struct reply *re)
 {
     struct buf fields = {0};
     char to[2048];
 
-    (void)ledger;
+    (void)s;
     if (!find_parameter(rq, "to", to, sizeof(to))) {
         reply_text(re, 400, "where to? (try /redirect?to=/healthz)\n");
         return;

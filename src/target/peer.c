@@ -2,12 +2,14 @@
  * peer.c - the life of a connection.
  *
  *     HANDSHAKE -> READ -> WAIT [-> HEADED] -> WRITE -> READ -> ...  -> LINGER
+ *              \-> H2 -> LINGER
  *
- * advance() does whatever the state allows until it has to wait for the socket or for a timer, and
- * every event and timer simply calls it.  One request is served at a time: nothing is read while an
- * answer is pending, so that pipelined requests are answered in order and a peer that sends without
- * reading is stopped by TCP.  What was read too much waits in `in`, what could not be written in
- * `out`; both are bounded (a head and a read; a piece) and without memory while a connection rests.
+ * peer_advance() does whatever the state allows until it has to wait for the socket or for a timer,
+ * and every event and timer simply calls it.  One request is served at a time: nothing is read
+ * while an answer is pending, so that pipelined requests are answered in order and a peer that
+ * sends without reading is stopped by TCP.  What was read too much waits in `in`, what could not be
+ * written in `out`; both are bounded (a head and a read; a piece) and without memory while a
+ * connection rests.
  */
 #include "target/peer_state.h"
 
@@ -37,6 +39,7 @@ void peer_close(struct peer *p)
     stream_close(&p->stream);
     timers_cancel(&w->dues, &p->due);
     timers_cancel(&w->deadlines, &p->deadline);
+    peer_h2_free(p);
     exchange_clear(&p->exchange);
     buf_free(&p->in);
     buf_free(&p->out);
@@ -47,8 +50,7 @@ void peer_close(struct peer *p)
     worker_room(w);
 }
 
-/* True if others have to have their turn; it goes on at the next one of the loop. */
-static bool yields(struct peer *p)
+bool peer_yields(struct peer *p)
 {
     if (p->budget-- > 0)
         return false;
@@ -77,6 +79,9 @@ static enum flow step_handshake(struct peer *p)
     peer_deadline(p, now + peer_config(p)->header_timeout);
     p->state = PEER_READ;
     p->readable = true;
+    if (stream_speaks(&p->stream, "h2") ||
+        (!p->stream.ssl && peer_config(p)->protocol == SERVER_H2))
+        peer_h2_begin(p, NULL, 0);
     return FLOW_ON;
 }
 
@@ -85,7 +90,7 @@ static enum flow step_read(struct peer *p)
     while (p->state == PEER_READ) {
         if (peer_flush(p) == FLOW_ENDED)
             return FLOW_ENDED;
-        if (yields(p))
+        if (peer_yields(p))
             return FLOW_BLOCKED;
         if (p->fresh)
             peer_parse(p, p->in.data, p->in.len);
@@ -157,6 +162,16 @@ static enum flow step_headed(struct peer *p)
     return FLOW_ON;
 }
 
+enum flow peer_linger(struct peer *p)
+{
+    stream_finish(&p->stream);
+    buf_free(&p->in);
+    p->state = PEER_LINGER;
+    p->readable = true;
+    peer_deadline(p, now_ns() + LINGER_NS);
+    return FLOW_ON;
+}
+
 /* The last byte has been handed to the kernel. */
 static enum flow finish(struct peer *p)
 {
@@ -175,15 +190,11 @@ static enum flow finish(struct peer *p)
                   now + (p->fresh ? peer_config(p)->header_timeout : peer_config(p)->idle_timeout));
     if (!closes)
         return FLOW_ON;
-    stream_finish(&p->stream);
     /* A close with bytes unread is a reset, which could overtake the answer. */
-    if (!refused && !p->fresh)
-        return peer_end(p);
-    buf_free(&p->in);
-    p->state = PEER_LINGER;
-    p->readable = true;
-    peer_deadline(p, now + LINGER_NS);
-    return FLOW_ON;
+    if (refused || p->fresh)
+        return peer_linger(p);
+    stream_finish(&p->stream);
+    return peer_end(p);
 }
 
 static enum flow step_write(struct peer *p)
@@ -191,7 +202,7 @@ static enum flow step_write(struct peer *p)
     enum flow f;
 
     while ((f = peer_flush(p)) == FLOW_ON && !p->rendered) {
-        if (yields(p))
+        if (peer_yields(p))
             return FLOW_BLOCKED;
         buf_clear(&p->worker->out);
         p->rendered = reply_body(&p->exchange.reply, &p->worker->out);
@@ -213,17 +224,18 @@ static enum flow step_linger(struct peer *p)
             return FLOW_BLOCKED;
         if (r != STREAM_OK || ++p->lingered > LINGER_READS)
             return peer_end(p);
-        if (yields(p))
+        if (peer_yields(p))
             return FLOW_BLOCKED;
     }
     return FLOW_BLOCKED;
 }
 
-static void advance(struct peer *p)
+void peer_advance(struct peer *p)
 {
     static enum flow (*const steps[])(struct peer *) = {
         [PEER_HANDSHAKE] = step_handshake, [PEER_READ] = step_read,   [PEER_WAIT] = step_wait,
-        [PEER_HEADED] = step_headed,       [PEER_WRITE] = step_write, [PEER_LINGER] = step_linger,
+        [PEER_HEADED] = step_headed,       [PEER_WRITE] = step_write, [PEER_H2] = peer_h2_step,
+        [PEER_LINGER] = step_linger,
     };
     enum flow f;
 
@@ -240,19 +252,23 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     p->readable |= (what & (EV_READ | EV_CLOSED)) != 0;
     p->half_closed |= (what & EV_CLOSED) != 0;
-    advance(p);
+    peer_advance(p);
 }
 
 static void on_due(struct timer *t, uint64_t now)
 {
     (void)now;
-    advance(PEER_OF(t, due));
+    peer_advance(PEER_OF(t, due));
 }
 
 /* A connection that rests has a right to be closed quietly; anything else gets a word, or a count.
  */
 static void time_out(struct peer *p, uint64_t now)
 {
+    if (p->state == PEER_H2) {
+        peer_h2_late(p, now);
+        return;
+    }
     if (p->state == PEER_LINGER || (p->state == PEER_READ && p->served && !p->begun)) {
         stream_finish(&p->stream);
         peer_close(p);
@@ -265,7 +281,7 @@ static void time_out(struct peer *p, uint64_t now)
     }
     exchange_refuse(&p->exchange, 408, "the request took too long", now);
     p->state = PEER_WAIT;
-    advance(p);
+    peer_advance(p);
 }
 
 static void on_deadline(struct timer *t, uint64_t now)
@@ -280,7 +296,7 @@ static void on_deadline(struct timer *t, uint64_t now)
         peer_deadline(p, when);
 }
 
-void peer_new(struct worker *w, int fd)
+void peer_new(struct worker *w, int fd, struct ssl_ctx_st *tls)
 {
     struct peer *p = xcalloc(1, sizeof(*p));
 
@@ -294,7 +310,7 @@ void peer_new(struct worker *w, int fd)
     w->peers = p;
     ledger_connected(peer_ledger(p));
     exchange_init(&p->exchange, w->server);
-    stream_accept(&p->stream, fd, peer_config(p)->tls);
+    stream_accept(&p->stream, fd, tls);
     peer_deadline(p, now_ns() + peer_config(p)->header_timeout);
     event_assign(&p->event, w->base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
                  on_event, p);
@@ -303,6 +319,11 @@ void peer_new(struct worker *w, int fd)
 
 void peer_drain(struct peer *p)
 {
+    if (p->state == PEER_H2) {
+        peer_h2_drain(p);
+        peer_advance(p);
+        return;
+    }
     if (p->state == PEER_HANDSHAKE ||
         (p->state == PEER_READ && p->exchange.state == EXCHANGE_HEAD)) {
         stream_finish(&p->stream);

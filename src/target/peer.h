@@ -2,10 +2,11 @@
 #pragma once
 
 struct peer;
+struct ssl_ctx_st;
 struct worker;
 
-/* Takes an accepted, non-blocking descriptor; the peer ends itself. */
-void peer_new(struct worker *w, int fd);
+/* Takes an accepted, non-blocking descriptor; `tls` NULL: plain.  The peer ends itself. */
+void peer_new(struct worker *w, int fd, struct ssl_ctx_st *tls);
 
 /* The server stops: closes now if no request has begun, else after its answer. */
 void peer_drain(struct peer *p);

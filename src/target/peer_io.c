@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "net/h2.h"
 
 #define HEAD_STEP 1024 /* how an incomplete head's memory grows: slow ones come by the thousand */
 
@@ -118,11 +119,30 @@ static void keep(struct peer *p, const char *data, size_t len)
         p->state = PEER_WAIT;
 }
 
+/* RFC 9113 3.3: a client that knows begins with the preface, and nothing else begins like that. */
+static bool may_be_preface(const struct peer *p, const char *data, size_t len)
+{
+    size_t n = len < H2_PREFACE_LEN ? len : H2_PREFACE_LEN;
+
+    if (p->stream.ssl || p->served || p->exchange.state != EXCHANGE_HEAD)
+        return false;
+    if (peer_config(p)->protocol == SERVER_HTTP1)
+        return false;
+    return memcmp(data, H2_PREFACE, n) == 0;
+}
+
 void peer_parse(struct peer *p, const char *data, size_t len)
 {
     size_t used;
 
     p->fresh = false;
+    if (may_be_preface(p, data, len)) {
+        if (len < H2_PREFACE_LEN)
+            keep(p, data, len);
+        else
+            peer_h2_begin(p, data, len);
+        return;
+    }
     used = exchange_read(&p->exchange, data, len, p->read_ns, &p->out);
     keep(p, data + used, len - used);
 }

@@ -1,4 +1,4 @@
-/* peer_state.h - the inside of a connection; for peer.c and peer_io.c alone. */
+/* peer_state.h - the inside of a connection; for peer*.c alone. */
 #pragma once
 
 #include <event2/event_struct.h>
@@ -23,6 +23,7 @@ enum state {
     PEER_WAIT,   /* for the time of the answer, or of its head */
     PEER_HEADED, /* the head is out; for the time of the body */
     PEER_WRITE,
+    PEER_H2,     /* HTTP/2: every stream has a state of its own */
     PEER_LINGER, /* all is said; what still comes is read away, so that no RST eats the answer */
 };
 
@@ -48,6 +49,7 @@ struct peer {
     bool served;      /* at least one request */
     bool rendered;    /* all of the reply */
     struct buf in, out;
+    struct peer_h2 *h2; /* of PEER_H2 */
     struct exchange exchange;
 };
 
@@ -62,7 +64,19 @@ static inline struct ledger *peer_ledger(const struct peer *p)
 }
 
 void peer_deadline(struct peer *p, uint64_t when); /* it has to have done something by then */
+void peer_advance(struct peer *p);                 /* does whatever its state allows; may end it */
 void peer_tell_bytes(struct peer *p);              /* to the ledger */
+
+/* True if others have to have their turn; it goes on at the next one of the loop. */
+bool peer_yields(struct peer *p);
+
+/* HTTP/2 (peer_h2.c): from now on, with the bytes that have been read already. */
+void peer_h2_begin(struct peer *p, const char *data, size_t len);
+void peer_h2_free(struct peer *p);
+enum flow peer_h2_step(struct peer *p);
+void peer_h2_drain(struct peer *p);              /* says GOAWAY */
+void peer_h2_late(struct peer *p, uint64_t now); /* the deadline has passed */
+enum flow peer_linger(struct peer *p);           /* all is said */
 
 /* Both close it and answer FLOW_ENDED. */
 enum flow peer_end(struct peer *p);

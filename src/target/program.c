@@ -215,7 +215,9 @@ const struct program *program_for(const struct program *defaults, const struct r
     if (!route->knob && !route->flag && !rq->query.len && !rq->knobs)
         return defaults;
     *own = *defaults;
-    if (!set_from_path(own, route, rq->path, e) || !set_from_query(own, rq->query, e))
+    if (!set_from_path(own, route, rq->path, e))
+        return NULL;
+    if (!(route->flags & ROUTE_QUERY) && !set_from_query(own, rq->query, e))
         return NULL;
     return !rq->knobs || set_from_fields(own, rq->head, e) ? own : NULL;
 }

@@ -83,6 +83,11 @@ static bool never_has_body(const struct reply *re)
     return re->status == 204 || re->status == 304;
 }
 
+static bool has_chunks(const struct reply *re)
+{
+    return re->chunked && !re->old && !re->streamed;
+}
+
 /* HTTP/1.0 has no chunks: the end of the connection ends the body (RFC 9112 6.3). */
 static bool until_close(const struct reply *re)
 {
@@ -134,6 +139,8 @@ static void add_framing(const struct reply *re, struct buf *out)
 {
     if (never_has_body(re) || until_close(re))
         return;
+    if (re->chunked && re->streamed)
+        return;
     if (re->chunked) {
         add_field(out, "Transfer-Encoding: ", "chunked");
         return;
@@ -173,7 +180,7 @@ static void add_filling(struct buf *out, uint64_t at, size_t len)
 
 static void add_piece(struct reply *re, size_t len, struct buf *out)
 {
-    bool framed = re->chunked && !re->old;
+    bool framed = has_chunks(re);
 
     if (framed)
         buf_printf(out, "%zx\r\n", len);
@@ -196,7 +203,7 @@ bool reply_body(struct reply *re, struct buf *out)
         add_piece(re, left < REPLY_PIECE ? (size_t)left : REPLY_PIECE, out);
     if (re->sent < end)
         return false;
-    if (re->chunked && !re->old && !re->truncate)
+    if (has_chunks(re) && !re->truncate)
         buf_adds(out, "0\r\n\r\n");
     return true;
 }

@@ -21,6 +21,7 @@ struct reply { /* {0} is an empty 0-status reply */
     char *fields;     /* further field lines, each with its CRLF; freed with the reply; or NULL */
     bool head_only;   /* answers HEAD */
     bool old;         /* the request was HTTP/1.0 */
+    bool streamed;    /* HTTP/2: its frames say where the body ends */
     bool chunked, close, truncate;
     uint64_t sent; /* private: bytes of the body rendered */
 };

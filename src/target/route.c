@@ -3,8 +3,19 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "target/server.h"
 
-static const struct route *const surfaces[] = {pages, NULL};
+struct surface {
+    const struct route *routes;
+    bool (*is_on)(const struct server *s); /* NULL: always */
+};
+
+static bool has_certctl(const struct server *s)
+{
+    return s->config.certctl != NULL;
+}
+
+static const struct surface surfaces[] = {{certctl_pages, has_certctl}, {pages, NULL}, {0}};
 
 static bool matches(const struct route *r, struct http1_span path)
 {
@@ -15,11 +26,11 @@ static bool matches(const struct route *r, struct http1_span path)
     return memcmp(path.data, r->path, len) == 0;
 }
 
-const struct route *route_get(struct http1_span path)
+const struct route *route_get(const struct server *s, struct http1_span path)
 {
-    for (const struct route *const *s = surfaces; *s; s++)
-        for (const struct route *r = *s; r->path; r++)
-            if (matches(r, path))
+    for (const struct surface *f = surfaces; f->routes; f++)
+        for (const struct route *r = f->routes; r->path; r++)
+            if ((!f->is_on || f->is_on(s)) && matches(r, path))
                 return r;
     bug("no surface answers everything");
 }

@@ -10,14 +10,15 @@
 
 #include "net/http1.h"
 
-struct ledger;
 struct reply;
 struct request;
+struct server;
 
 enum {
     ROUTE_PREFIX = 1 << 0, /* the path begins with it; otherwise it is the whole path */
     ROUTE_BODY = 1 << 1,   /* the page reads the request's body; otherwise it is passed over */
     ROUTE_ADMIN = 1 << 2,  /* neither counted nor programmed */
+    ROUTE_QUERY = 1 << 3,  /* the query is the page's own: it holds no knobs */
 };
 
 struct route {
@@ -25,9 +26,9 @@ struct route {
     unsigned flags;
     const char *knob; /* set from what follows the prefix; or NULL */
     const char *flag; /* a knob that the path alone sets to true; or NULL */
-    void (*answer)(const struct request *rq, struct ledger *ledger, struct reply *re);
+    void (*answer)(const struct request *rq, const struct server *s, struct reply *re);
 };
 
-const struct route *route_get(struct http1_span path);
+const struct route *route_get(const struct server *s, struct http1_span path);
 
-extern const struct route pages[];
+extern const struct route pages[], certctl_pages[];

@@ -160,7 +160,7 @@ static bool start_workers(struct server *s, struct err *e)
         ok = bind_address(s, i, fds, e);
     for (int w = 0; w < threads; w++) {
         if (ok)
-            ok = (s->workers[w] = worker_new(s, fds[w], e)) != NULL;
+            ok = (s->workers[w] = worker_new(s, w, fds[w], e)) != NULL;
         else
             close_all(fds[w], n);
         free(fds[w]);

@@ -1,6 +1,6 @@
 /*
- * server.h - the embedded target: an HTTP/1.1 server that does exactly as it is told and stamps
- * what it did.
+ * server.h - the embedded target: an HTTP/1.1 and HTTP/2 server that does exactly as it is told and
+ * stamps what it did.
  *
  * It is the yardstick that measurements are held against.  Each worker is a thread with its own
  * event base, its own listening sockets (SO_REUSEPORT) and its own connections; they share the
@@ -16,10 +16,14 @@
 #include "target/program.h"
 #include "target/stall.h"
 
+struct certctl;
 struct err;
 struct ledger;
+struct nexus;
 struct ssl_ctx_st;
 struct worker;
+
+enum server_protocol { SERVER_AUTO, SERVER_HTTP1, SERVER_H2 }; /* auto: as the client has it */
 
 struct server_config {
     const char *const *listen; /* "ADDRESS:PORT", "[::1]:0"; a name is resolved */
@@ -28,11 +32,14 @@ struct server_config {
     struct program program;                       /* of requests that ask for nothing else */
     struct stall stall;                           /* its start is set by the server */
     uint64_t header_timeout, idle_timeout, grace; /* ns */
-    uint64_t max_body;                            /* bytes; a larger one is answered 413 */
+    enum server_protocol protocol;
+    uint64_t max_body; /* bytes; a larger one is answered 413 */
     uint64_t max_connections;
     int threads;
-    uint64_t seed; /* of random latencies */
-    FILE *log;     /* of requests; NULL: none; borrowed */
+    uint64_t seed;           /* of random latencies */
+    FILE *log;               /* of requests; NULL: none; borrowed */
+    struct nexus *nexus;     /* a hub to be a backend of; NULL: none; borrowed */
+    struct certctl *certctl; /* its REST surface; NULL: none; borrowed */
 };
 
 struct server {

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "target/ledger.h"
+#include "target/nexus.h"
 #include "target/peer.h"
 #include "target/server.h"
 
@@ -76,7 +77,7 @@ static bool accept_one(struct worker *w, int listener)
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        peer_new(w, fd);
+        peer_new(w, fd, w->server->config.tls);
         return true;
     }
     if (out_of_room(errno))
@@ -131,6 +132,8 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
     w->draining = true;
     timers_cancel(&w->deadlines, &w->resume);
     close_listeners(w);
+    if (w->links)
+        links_drain(w->links);
     timers_set(&w->deadlines, &w->grace, now_ns() + w->server->config.grace);
     for (struct peer *p = w->peers; p; p = next) {
         next = peer_next(p);
@@ -197,14 +200,22 @@ static void wait_for_events(struct worker *w, uint64_t now)
     event_base_loop(w->base, EVLOOP_ONCE);
 }
 
+/* Visitors of a hub are peers of their own and what still has to reach the hub. */
+static bool is_done(const struct worker *w)
+{
+    return w->over || (w->draining && !w->peers && (!w->links || links_are_idle(w->links)));
+}
+
 void worker_run(struct worker *w)
 {
+    if (w->server->config.nexus)
+        w->links = links_new(w, w->server->config.nexus);
     for (;;) {
         uint64_t now = now_ns();
 
         timers_run(&w->deadlines, now);
         timers_run(&w->dues, now);
-        if (w->over || (w->draining && !w->peers))
+        if (is_done(w))
             return;
         wait_for_events(w, now_ns());
     }
@@ -261,11 +272,12 @@ static bool watch(struct worker *w)
     return w->tick && w->stop && event_add(w->tick, NULL) == 0 && event_add(w->stop, NULL) == 0;
 }
 
-struct worker *worker_new(struct server *s, const int *fds, struct err *e)
+struct worker *worker_new(struct server *s, int number, const int *fds, struct err *e)
 {
     struct worker *w = xcalloc(1, sizeof(*w));
 
     w->server = s;
+    w->number = number;
     w->resume.fire = on_resume;
     w->grace.fire = on_grace;
     take_listeners(w, fds);
@@ -281,6 +293,7 @@ void worker_free(struct worker *w)
     if (!w)
         return;
     w->draining = true;
+    links_free(w->links);
     while (w->peers)
         peer_close(w->peers);
     close_listeners(w);

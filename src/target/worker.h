@@ -16,6 +16,7 @@
 struct err;
 struct event;
 struct event_base;
+struct links;
 struct listener;
 struct peer;
 struct server;
@@ -24,6 +25,7 @@ struct server;
 
 struct worker {
     struct server *server;
+    int number; /* of the server's workers, from 0 */
     struct event_base *base;
     struct event *tick, *stop;
     int tick_fd;    /* a timerfd */
@@ -37,6 +39,7 @@ struct worker {
     struct timer grace;
     bool over;            /* the grace is over */
     struct peer *peers;   /* all connections, in no order */
+    struct links *links;  /* to a hub; NULL: none */
     char in[WORKER_READ]; /* what was just read */
     struct buf out;       /* what is about to be written */
     char date[32];
@@ -45,7 +48,7 @@ struct worker {
 };
 
 /* Accepts on the listening sockets `fds`, one for each address; takes them, also when it fails. */
-struct worker *worker_new(struct server *s, const int *fds, struct err *e);
+struct worker *worker_new(struct server *s, int number, const int *fds, struct err *e);
 void worker_run(struct worker *w); /* until the server is stopped and the work is done */
 void worker_free(struct worker *w);
 
