@@ -21,6 +21,7 @@ awk -v dir="$suites" '
 
 printf 'name,age\nada,36\n' >"$suites/users.csv"
 echo 'daemon off;' >"$suites/nginx.conf"
+echo 'select 1;' >"$suites/seed.sql"
 API_TOKEN=not-a-real-token
 export API_TOKEN
 

@@ -5,16 +5,17 @@ gate() {
     code=$1 name=$2 preset=$3
     shift 3
     run "$code" "$name" suites/edge-gate.yaml --preset "$preset" --set workers=8 --set concurrent_for=1s \
-        --set rate=100 --set sustained_for=2s "$@"
+        --set rate=100 --set sustained_for=2s --set loris_conns=20 --set loris_for=2s --set control_rate=20 \
+        --set control_before=1s --set control_after=1s --set control_least=1s "$@"
 }
 
 gate 0 "edge gate passes the embedded target" laptop
 check "a service that nothing refers to is not started" test ! -e "$OUT/services/nginx.log"
 gate 1 "edge gate finds the embedded target's errors" laptop --set 'path=/?errors=20%25+503'
-gate 1 "edge gate finds the embedded target slow" laptop --set 'path=/?latency=20ms' --set p99=10ms
+gate 1 "edge gate finds the embedded target slow" laptop --set 'path=/?latency=500ms' --set p99=100ms
 check "slowness alone: the sustained phase is what failed" grep -q 'op_duration' "$OUT/junit.xml"
 
 gate 0 "edge gate passes nginx" nginx
 check "nginx: only what the url refers to is started" test ! -e "$OUT/services/backend.log"
 gate 1 "edge gate finds nginx's errors" nginx --set path=/flaky
-gate 1 "edge gate finds nginx too slow for a hard limit" nginx --set p99=1us
+gate 1 "edge gate finds nginx slow" nginx --set path=/slow --set p99=100ms

@@ -39,7 +39,7 @@ rm -rf "$TMPDIR" && mkdir "$TMPDIR"
 start_run $suite --set mark="$TMP/killed"
 check "SIGKILL: the load begins" loading
 kill -KILL "$RUN"
-wait "$RUN"
+wait "$RUN" 2>/dev/null
 check "SIGKILL: no process is left" until_true nobody
 check "SIGKILL: the reports so far can be read" /usr/bin/python3 -m json.tool "$OUT/result.json"
 rm -rf "$TMPDIR" && mkdir "$TMPDIR"

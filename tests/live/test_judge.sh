@@ -3,7 +3,7 @@
 run 0 "a run within its limits" tests/live/suites/judge.yaml --set share=50%
 shake 0 "judge: the same limits give the same verdict" judge "$OUT"
 shake 1 "judge: a harder share is breached" judge "$OUT" --set share=2%
-shake 1 "judge: a harder quantile is breached" judge "$OUT" --set limit=1ms
+shake 1 "judge: a harder quantile is breached" judge "$OUT" --set limit=50ms
 shake 2 "judge: a limit that is none" judge "$OUT" --set limit=soon
 shake 2 "judge: no such variable" judge "$OUT" --set limt=1s
 

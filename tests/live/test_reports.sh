@@ -13,7 +13,7 @@ strict() {
 
 check "there are two JUnit schemas" test "$(ls tests/fixtures/junit-*.xsd | wc -l)" -eq 2
 strict 0 "JUnit of a pass" tests/live/suites/measures.yaml
-strict 1 "JUnit of a breach" tests/live/suites/measures.yaml --set limit=1ms
+strict 1 "JUnit of a breach" tests/live/suites/measures.yaml --set latency=500ms --set limit=100ms
 strict 3 "JUnit of an inconclusive run" tests/live/suites/no-data.yaml
 strict 3 "JUnit of a target that is not there" tests/live/suites/unreachable.yaml
 strict 3 "JUnit of a service that dies" tests/live/suites/services.yaml --set 'script=printf "bad \033[31m\001]]>&<\n"; exit 1'

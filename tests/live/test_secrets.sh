@@ -1,7 +1,8 @@
 . ./lib.sh
 
 LIVE_SECRET='canary/7f3a+"quoted" & spaced'
-export LIVE_SECRET
+LIVE_SECRET_ENCODED='canary%2F7f3a%2B%22quoted%22%20%26%20spaced'
+export LIVE_SECRET LIVE_SECRET_ENCODED
 
 # Fails if any form of the secret is anywhere in the files.
 absent() {

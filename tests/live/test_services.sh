@@ -25,7 +25,7 @@ told "dies under load: the cause is told" "exited with 9"
 told "dies under load: the last lines are shown" "giving up"
 
 # A port that somebody else has.
-program target --plain --listen 127.0.0.1:0 --port-file "$TMP/port" >/dev/null 2>&1 &
+env "LIVE_TEST=$TMP" "$SHAKEDOWN" target --plain --listen 127.0.0.1:0 --port-file "$TMP/port" >/dev/null 2>&1 &
 OTHER=$!
 check "the other server is up" until_true test -s "$TMP/port"
 new_out

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" run --dry-run ../../suites/edge-peek.yaml --set url=https://edge.example.com/

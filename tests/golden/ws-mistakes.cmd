@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/ws-mistakes.yaml

@@ -1,0 +1,47 @@
+#!/usr/bin/python3
+"""metrics.py PORT-FILE - a Prometheus endpoint whose numbers grow with every reading.
+
+10 requests more for each reading, of which one fails; every request takes between 100 and 200 ms.
+The fourth reading finds the process begun anew: all counters at 0.  /broken is not of the format.
+"""
+import http.server
+import os
+import sys
+
+readings = 0
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        global readings
+        readings += 1
+        n = (readings - 1 if readings < 4 else readings - 4) * 10
+        text = f"""# HELP http_requests_total Requests.
+# TYPE http_requests_total counter
+http_requests_total{{code="200",path="/a\\"b"}} {n - n // 10}
+http_requests_total{{code="500",path="/"}} {n // 10} 1700000000000
+# TYPE latency_seconds histogram
+latency_seconds_bucket{{le="0.1"}} 0
+latency_seconds_bucket{{le="0.2"}} {n}
+latency_seconds_bucket{{le="+Inf"}} {n}
+latency_seconds_sum {n * 0.15}
+latency_seconds_count {n}
+process_resident_memory_bytes 1.5e+06
+"""
+        if self.path == "/broken":
+            text = "http_requests_total{code=\"200} 1\n"
+        body = text.encode()
+        self.send_response(200 if self.headers.get("X-Key") == "k1" else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+with open(sys.argv[1] + ".new", "w") as f:
+    f.write(f"{server.server_address[1]}\n")
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+server.serve_forever()

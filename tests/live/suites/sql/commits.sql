@@ -1,0 +1,2 @@
+insert into things values (2, 'two');
+commit;

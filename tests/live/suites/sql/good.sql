@@ -1,0 +1,2 @@
+insert into things values (2, 'two');
+insert into things values (3, 'semi;colon');

@@ -1,0 +1,85 @@
+. ./lib.sh
+
+# The shipped suites against the embedded target, each with the faults that it is there to find; their
+# own numbers are the contract's and are held by validate.
+certctl() {
+    code=$1 name=$2 suite=$3
+    shift 3
+    run "$code" "$name" "suites/certctl-$suite.yaml" --preset smoke "$@"
+}
+
+breached() {
+    check "$1" grep -qE "BREACH +([a-z_]+: )?$2" "$OUT/summary.txt"
+}
+
+said() { # a reason, which the summary breaks into lines
+    check "$1" grep -qE "$2" "$OUT/result.json"
+}
+
+unset CERTCTL_BASE CERTCTL_TOKEN CERTCTL_EDGE K6_AGENT_FLEET K6_AGENT_RATE
+
+certctl 0 "issuance and listing pass" api
+certctl 1 "a slow server is found" api --set latency=2500ms --set rate=60 --set duration=1s
+breached "slowness: both latencies of issuance are breached" 'op_duration p\(95\)<2s'
+certctl 1 "errors are found" api --set errors='20% 503' --set duration=2s
+certctl 1 "a rate limiter is found" api --set limit=20/s --set duration=2s
+breached "the limiter: its answers are counted apart" 'rate_limited count==0'
+
+certctl 0 "a certificate is ordered, deployed and served" deploy
+certctl 1 "a deployment that never comes is found" deploy --set deploy_after=1h --set within=400ms \
+    --set duration=1s
+said "never deployed: the reason names part and answer" 'part deployed: json /status is ..pending.., expected deployed'
+certctl 1 "a certificate that is not the one deployed is found" deploy --set lies=true --set duration=1s
+said "the wrong certificate: the reason names the part" 'part served: the certificate served has fingerprint'
+
+certctl 0 "a bulk renewal enqueues all and drains" bulk
+certctl 1 "a bulk renewal that looks at 50 certificates is found" bulk --set cap=50 --set duration=1s
+breached "capped: what was enqueued is what failed" 'enqueued count>=500'
+certctl 1 "jobs that do not drain are found" bulk --set renew_after=1h --set drained=500ms --set duration=500ms
+said "no drain: the reason names part and answer" 'part jobs: json /total is 500, expected 0'
+
+certctl 0 "a fleet beats in both forms" agents
+certctl 1 "unknown agents are found" agents --set known=50 --set duration=1s
+breached "unknown: counted as such" 'unknown count==0'
+certctl 1 "retired agents are found" agents --set retired=20 --set duration=1s
+breached "retired: counted as such" 'gone count==0'
+
+# A server that the suite did not start, with a token of its own.
+printf 'another-secret-token' >"$TMP/token"
+env "LIVE_TEST=$TMP" "$SHAKEDOWN" target --certctl --token-file "$TMP/token" --port-file "$TMP/port" \
+    >"$TMP/target" 2>&1 </dev/null &
+TARGET=$!
+check "a server of our own starts" until_true test -s "$TMP/port"
+BASE="https://127.0.0.1:$(cat "$TMP/port")/"
+
+# There is a process of ours now, so run()'s look for leftovers is not made here.
+real() {
+    code=$1 name=$2
+    shift 2
+    new_out
+    program run suites/certctl-api.yaml --preset smoke --set duration=1s --out "$OUT" >"$TMP/stdout" \
+        2>"$TMP/stderr" </dev/null
+    expect_code "$code" $? "$name"
+    expect_agreement "$code" "$name"
+}
+
+CERTCTL_BASE=$BASE CERTCTL_TOKEN=another-secret-token
+export CERTCTL_BASE CERTCTL_TOKEN
+real 0 "a real server passes with its token"
+check "a real server: none of the suite's own is started" test ! -e "$OUT/services/certctl.log"
+check "the token stands in no file" sh -c "! grep -r another-secret-token '$OUT' '$TMP/stdout'"
+CERTCTL_TOKEN=wrong-secret-token
+real 1 "a wrong token is found"
+said "a wrong token: the reason is the status" 'status 401, expected'
+check "the wrong token stands in no file" sh -c "! grep -r wrong-secret-token '$OUT' '$TMP/stdout'"
+
+post() {
+    curl -sk -o "$TMP/body" -w '%{http_code}' -H 'Authorization: Bearer another-secret-token' \
+        -d '{"name":"twice","common_name":"twice.example.test","issuer_id":"i","owner_id":"o","team_id":"t","renewal_policy_id":"p"}' \
+        "${BASE}api/v1/certificates"
+}
+check "a certificate is created" test "$(post)" = 201
+check "a name that is taken is a 500" test "$(post)" = 500
+kill -TERM $TARGET
+wait $TARGET
+check "the server ends with 0" test $? -eq 0

@@ -1,0 +1,88 @@
+. ./lib.sh
+
+# The user that the database runs as has to get to its folder.
+chmod 711 "$TMP" "$TMPDIR"
+
+LIVE_SECRET='canary7f3a+x!'
+export LIVE_SECRET
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+user=$(id -un)
+[ "$user" != root ] || user=postgres
+seeds=tests/live/suites/sql.yaml
+mistakes=tests/live/suites/sql-mistakes.yaml
+
+# The summary breaks lines where it likes.
+told() {
+    tr -s ' \n' '  ' <"$OUT/summary.txt" >"$TMP/line"
+    check "$1" grep -q -e "$2" "$TMP/line"
+}
+
+absent() {
+    ! grep -rlF -e canary7f3a "$@"
+}
+
+database() {
+    want=$1 what=$2 suite=$3
+    shift 3
+    run "$want" "$base: $what" $suite --preset "$base" --set bin="$bin" --set user="$user" "$@"
+}
+
+mistake() {
+    want=$1 what=$2
+    shift 2
+    database "$want" "$what" $mistakes "$@"
+}
+
+for base in sqlite postgres; do
+    database 0 "the seeds, twice, and a load" $seeds
+    database 1 "a load that returns too little" $seeds --skip again --skip use-output --set rows=100000
+    told "$base: the metric of the breach is told" "BREACH.*sql_rows"
+    mistake 3 "a file that fails in the middle" --set file=sql/fails.sql
+    told "$base: the file and the line are told" "sql/fails.sql:[45]: .*nome"
+    check "$base: nothing of the failing file stays" grep -q '^nothing-of-it-stays: pass' "$OUT/summary.txt"
+    check "$base: the load did not run" grep -q '<skipped' "$OUT/junit.xml"
+    mistake 3 "a table that is missing" --set 'statement=select * from nothings'
+    told "$base: the statement and the table" 'statements\[0\]: .*nothings'
+done
+
+# What needs no server of its own.
+base=sqlite
+database 3 "an assertion that does not hold" $seeds --only schema --only seed --set expected=9999
+told "the assertion, what came and what was expected are told" \
+    'assert\[0\]: "select count(\*) from managed_certificates" gave 10000, expected 9999'
+mistake 0 "a good file" --set expected=3
+mistake 1 "a load that breaches" --set queries=100000 --set expected=3
+mistake 3 "an assertion of at most" --set at_most=2 --set expected=3
+told "the limit is told" 'gave 3, expected at most 2'
+mistake 3 "a file that commits" --set file=sql/commits.sql
+told "that it would end the transaction" 'sql/commits.sql:2: "commit" would end the transaction'
+mistake 3 "a command of psql" --set file=sql/meta.sql
+told "the command is named" 'sql/meta.sql:2: "\\copy" is a command of psql'
+mistake 3 "a quote that does not end" --set file=sql/open.sql
+told "where it begins" 'sql/open.sql:2: the quoted text that begins here does not end'
+mistake 2 "a param that is not declared" --set 'statement=select :nobody'
+check "the param and its place are told" \
+    grep -q 'sql-mistakes.yaml:[0-9]*:[0-9]*: .*no param "nobody"' "$TMP/stderr"
+mistake 2 "a file that is not there" --set file=sql/gone.sql
+check "its name is told" grep -q 'no file ".*sql/gone.sql"' "$TMP/stderr"
+mistake 3 "another file of SQLite's" --set "statement=attach 'other.db' as other"
+told "that it is refused" "ATTACH is refused"
+
+base=postgres
+mistake 3 "a statement that takes too long" --set 'statement=select pg_sleep(60)' --set timeout=1s
+told "postgres: the time is told" "no answer in time"
+mistake 3 "COPY from the client" --set 'statement=copy things from stdin'
+told "postgres: COPY is refused" "COPY from or to the client"
+mistake 0 "a notice" --set file=sql/notices.sql
+check "postgres: the notice is among the outputs" grep -q 'NOTICE: there are 1 things; so far' "$OUT/plan.json"
+mistake 3 "an error that repeats a secret" --set 'statement=select cast(:password as int)'
+told "postgres: the error is told without it" 'statements\[0\]: .*\*\*\*'
+check "postgres: the password is nowhere" absent "$OUT" "$TMP/stdout" "$TMP/stderr"
+run 3 "postgres: a wrong password" $seeds --preset wrong-password --set bin="$bin" --set user="$user"
+told "postgres: the wrong password is told as such" "password authentication failed"
+check "postgres: the wrong password is nowhere" absent "$OUT" "$TMP/stdout" "$TMP/stderr"
+run 0 "postgres: over its socket" $seeds --preset socket --set bin="$bin" --set user="$user" --only schema --only seed
+run 3 "postgres: nobody is there" $seeds --set url=postgres://load@127.0.0.1:1/postgres
+told "postgres: that it is refused" "Connection refused"
+run 2 "a password in the query" $seeds --set 'url=postgres://127.0.0.1/x?password=abcd'
+run 2 "an sqlite file without its folder" $seeds --set url=sqlite:state.db
