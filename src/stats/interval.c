@@ -7,7 +7,7 @@
 #include "stats/beta.h"
 
 #define MAX_BLOCKS 60
-#define MIN_BLOCKS 2
+#define MIN_BLOCKS 5
 
 /*
  * Blocks must outlast what makes neighbours alike.  Many short ones know the variance best, but a

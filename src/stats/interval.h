@@ -26,7 +26,7 @@ void interval_ranks(uint64_t n, double q, double confidence, double phi, uint64_
 /*
  * The design effect of "a sample is a hit": `hits[i]` of `n[i]` samples in second i.  Seconds are
  * gathered into at most 60 blocks, and again into at most 20; the greater variance counts.  With
- * fewer than 2 blocks, or no hits, it is 1.  Never below 1; an excess over 1 includes Korn and
+ * fewer than 5 blocks, or no hits, it is 1.  Never below 1; an excess over 1 includes Korn and
  * Graubard's allowance for the small number of blocks.
  */
 double interval_design_effect(const double *hits, const double *n, int seconds);
