@@ -389,8 +389,10 @@ enum flow peer_h2_step(struct peer *p)
     for (;;) {
         enum flow f = send_all(p);
 
+        if (f == FLOW_ENDED)
+            return f;
         peer_tell_bytes(p);
-        if (f != FLOW_ON)
+        if (f == FLOW_BLOCKED)
             return f;
         if (h2_failure(p->h2->session))
             ledger_count(peer_ledger(p), COUNT_BAD, 1);

@@ -42,6 +42,8 @@ enum flow peer_end_as(struct peer *p, enum count why)
 /* The peer went away while something of its request was still to be done. */
 static enum flow abandon(struct peer *p)
 {
+    if (p->h2) /* counts each request by itself */
+        return peer_end(p);
     return peer_end_as(p, COUNT_ABANDONED);
 }
 

@@ -37,7 +37,7 @@ static void on_data(void *owner, void *stream, const char *data, size_t len)
 
     (void)stream;
     s->data += len;
-    if (s->data < 100)
+    if (s->data < 1000)
         buf_printf(&s->said, "data(%.*s) ", (int)len, data);
 }
 
@@ -102,7 +102,7 @@ static void on_goaway(void *owner, const char *code)
 static const struct h2_events events = {on_open, on_field, on_head,   on_data,     on_end,
                                         on_sent, on_read,  on_closed, on_settings, on_goaway};
 
-static void side_init(struct side *s, bool server, struct h2_pool *pool)
+void side_init(struct side *s, bool server, struct h2_pool *pool)
 {
     const struct h2_config c = {server, 3, 65535, 65535, pool};
 

@@ -23,6 +23,7 @@ struct pair {
     struct h2_pool *pool;
 };
 
+void side_init(struct side *s, bool server, struct h2_pool *pool);
 int pair_set_up(void **state);
 int pair_tear_down(void **state);
 

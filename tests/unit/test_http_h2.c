@@ -137,6 +137,16 @@ static void serve(struct server *s)
     h2_free(s->h2);
 }
 
+/* A close with bytes unread would be a reset. */
+static void linger(int fd)
+{
+    char byte;
+
+    shutdown(fd, SHUT_WR);
+    while (recv(fd, &byte, 1, 0) > 0)
+        continue;
+}
+
 static void *server_run(void *arg)
 {
     struct server *s = arg;
@@ -144,6 +154,7 @@ static void *server_run(void *arg)
     while ((s->peer = accept(s->fd, NULL, NULL)) >= 0) {
         atomic_fetch_add(&s->accepted, 1);
         serve(s);
+        linger(s->peer);
         close(s->peer);
     }
     return NULL;
