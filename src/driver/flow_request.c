@@ -9,29 +9,13 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "driver/flow.h"
+#include "driver/probe.h"
 #include "net/transfers.h"
 
 #define SHOWN_MAX 80
-
-static enum outcome outcome_of(enum probe_failure f)
-{
-    static const enum outcome table[] = {
-        [PROBE_OK] = OP_OK,
-        [PROBE_TIMEOUT] = OP_TIMEOUT,
-        [PROBE_REFUSED] = OP_REFUSED,
-        [PROBE_RESET] = OP_RESET,
-        [PROBE_TLS] = OP_TLS,
-        [PROBE_PROTOCOL] = OP_PROTOCOL,
-        [PROBE_LOCAL] = OP_LOCAL,
-        [PROBE_UNREACHABLE] = OP_UNREACHABLE,
-        [PROBE_INTERRUPTED] = OP_ABORTED,
-    };
-
-    return table[f];
-}
 
 static struct transfer *take(struct flow_op *f)
 {
@@ -129,7 +113,7 @@ static void on_done(void *arg, const struct transfer_answer *t)
                        .body = t->body,
                        .body_len = t->body_len,
                        .cut = t->cut};
-    enum outcome outcome = outcome_of(t->failure);
+    enum outcome outcome = probe_outcome(t->failure);
     char why[WHY_MAX] = "";
     bool again;
 

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "net/probe.h"
 
-static enum outcome outcome_of(enum probe_failure f)
+enum outcome probe_outcome(enum probe_failure f)
 {
     static const enum outcome table[] = {
         [PROBE_OK] = OP_OK,
@@ -33,7 +33,7 @@ static enum outcome outcome_of(enum probe_failure f)
 
 static bool failed(struct probe_op *x, enum probe_failure f, const struct err *e)
 {
-    x->outcome = outcome_of(f);
+    x->outcome = probe_outcome(f);
     snprintf(x->why, sizeof(x->why), "%.*s", WHY_MAX - 1, e->text);
     return false;
 }

@@ -20,6 +20,7 @@
 #include "driver/driver.h"
 #include "driver/expect.h"
 #include "driver/offload.h"
+#include "driver/probe.h"
 #include "driver/target.h"
 #include "net/probe.h"
 #include "net/url.h"
@@ -140,23 +141,6 @@ static bool failed(struct scrape_op *x, enum outcome outcome, const char *why)
     return false;
 }
 
-static enum outcome outcome_of(enum probe_failure f)
-{
-    static const enum outcome table[] = {
-        [PROBE_OK] = OP_OK,
-        [PROBE_TIMEOUT] = OP_TIMEOUT,
-        [PROBE_REFUSED] = OP_REFUSED,
-        [PROBE_RESET] = OP_RESET,
-        [PROBE_TLS] = OP_TLS,
-        [PROBE_PROTOCOL] = OP_PROTOCOL,
-        [PROBE_UNREACHABLE] = OP_UNREACHABLE,
-        [PROBE_LOCAL] = OP_LOCAL,
-        [PROBE_INTERRUPTED] = OP_ABORTED,
-    };
-
-    return table[f];
-}
-
 static bool fetch(struct scrape_op *x, const volatile int *cancelled)
 {
     static const char *const versions[] = {NULL, "1.2", "1.3"};
@@ -185,7 +169,7 @@ static bool fetch(struct scrape_op *x, const volatile int *cancelled)
     struct err e;
 
     if (!probe_http(&r, &a, &e))
-        return failed(x, outcome_of(a.failure), e.text);
+        return failed(x, probe_outcome(a.failure), e.text);
     snprintf(why, sizeof(why), "status %ld, expected 200", a.status);
     if (a.status != 200)
         return failed(x, OP_UNEXPECTED, why);
