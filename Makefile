@@ -15,8 +15,10 @@ SAN    ?=
 B      := build$(if $(SAN),/$(SAN))
 PREFIX ?= /usr/local
 
-PKGS   := yaml-0.1 libevent libcurl openssl jansson libpcre2-8 libxml-2.0 libnghttp2 libpq sqlite3
-CSTD   := -std=gnu11 -D_GNU_SOURCE -Isrc
+PKGS   := yaml-0.1 libevent libcurl openssl jansson libpcre2-8 libxml-2.0 libnghttp2 libpq sqlite3 \
+          libprotobuf-c libsodium
+GEN    := $B/gen
+CSTD   := -std=gnu11 -D_GNU_SOURCE -Isrc -isystem $(GEN)
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
           -Wpointer-arith -Wno-missing-field-initializers $(if $(filter true 1,$(CI)),-Werror)
 MODE_         := -O2 -g
@@ -32,7 +34,9 @@ ALL_LIBS   = $(MODE) $(LDFLAGS) $(PKG_LIBS) -pthread -lm
 # Bottom layer first: a file includes only from its own layer and those before it (make lint).
 LAYERS := base net spec stats driver suite run target report cmd
 SRC    := $(foreach d,$(LAYERS),$(sort $(wildcard src/$d/*.c)))
-OBJ    := $(SRC:src/%.c=$B/%.o)
+PROTO  := $(sort $(patsubst proto/%.proto,%,$(filter-out %/service.proto,$(wildcard proto/*/*/*.proto))))
+PROTO_H := $(PROTO:%=$(GEN)/%.pb-c.h)
+OBJ    := $(SRC:src/%.c=$B/%.o) $(PROTO:%=$B/proto/%.o)
 UNIT   := $(sort $(wildcard tests/unit/*.c))
 FUZZ   := $(sort $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c))))
 FUZZ_B := $B/fuzz
@@ -82,6 +86,18 @@ $B/tests/%.o: tests/%.c | $B/deps-check
 
 $B/%.o: src/%.c
 	$(COMPILE)
+
+# protoc-c writes a header and a source for each .proto; the header stands for both.
+$(GEN)/%.pb-c.h: proto/%.proto $B/config.mk
+	@mkdir -p $(GEN) && protoc-c --proto_path=proto --c_out=$(GEN) $<
+
+$B/proto/%.o: $(GEN)/%.pb-c.h
+	$(Q_CC)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -w -MMD -MP -c -o $@ $(GEN)/$*.pb-c.c
+
+$(FUZZ_B)/proto/%.o: $(GEN)/%.pb-c.h | $B/deps-fuzz
+	$(Q_CC)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -w -MMD -MP -c -o $@ $(GEN)/$*.pb-c.c
+
+$(OBJ) $(OBJ:$B/%=$(FUZZ_B)/%) $(UNIT:%.c=$B/%.o): | $(PROTO_H)
 
 STAGES ?= unit golden replay live
 REPLAY := $(FUZZ:fuzz_%=$B/replay_%)

@@ -4,7 +4,8 @@
 set -eu
 
 build="gcc libc6-dev pkg-config libyaml-dev libevent-dev libssl-dev libcurl4-openssl-dev
-    libjansson-dev libnghttp2-dev libpcre2-dev libxml2-dev libpq-dev libsqlite3-dev ca-certificates"
+    libjansson-dev libnghttp2-dev libpcre2-dev libxml2-dev libpq-dev libsqlite3-dev ca-certificates
+    protobuf-c-compiler libprotobuf-c-dev libsodium-dev"
 check="$build libcmocka-dev libxml2-utils python3 python3-jsonschema python3-yaml clang-format
     binutils nginx-light postgresql apache2-bin haproxy curl openssl nghttp2-client nghttp2-server"
 

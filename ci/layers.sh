@@ -15,6 +15,9 @@ pcre2       net/pattern.c
 libxml/     report/junit*.c
 libpq-fe.h  net/pg.c
 sqlite3.h   net/db_sqlite.c
+agent/v1/   driver/agent* target/ingest*
+protobuf-c/ driver/agent* target/ingest*
+sodium.h    net/ed25519.c
 jansson     spec/* driver/* suite/* target/* report/* cmd/*
 '
 
