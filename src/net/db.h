@@ -68,6 +68,12 @@ struct db_result { /* of everything since db_result_clear() */
 };
 void db_result_clear(struct db_result *r); /* keeps memory */
 
+struct db_sink { /* takes each row of a query as it comes */
+    void (*row)(void *arg, const char *const *values, int n); /* NULL for NULL; borrowed */
+    void *arg;
+};
+#define DB_COLUMNS_MAX 32 /* that a sink is given; further ones are left out */
+
 struct db {
     const struct db_kind *kind;
     bool dead;          /* of no use any more: close it */
@@ -81,6 +87,15 @@ struct db_kind {
     /* One statement. */
     bool (*run)(struct db *db, const char *sql, const struct db_values *v,
                 const struct db_limits *l, struct db_result *r, struct db_error *e);
+
+    /*
+     * One statement that is run again and again: prepared under a number (0 and up, each once),
+     * with $1 and so on whatever the database; then executed.  `to` may be NULL.
+     */
+    bool (*prepare)(struct db *db, int number, const char *sql, const struct db_limits *l,
+                    struct db_error *e);
+    bool (*execute)(struct db *db, int number, const struct db_values *v, const struct db_sink *to,
+                    const struct db_limits *l, struct db_result *r, struct db_error *e);
     void (*close)(struct db *db);
 };
 

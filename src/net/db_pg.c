@@ -1,5 +1,6 @@
 /* db_pg.c - Postgres for a thread that may wait: pg.h with poll() in between. */
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -81,16 +82,16 @@ static void give_up(struct db_pg *d)
     d->db.dead = true;
 }
 
-static bool pg_db_run(struct db *db, const char *sql, const struct db_values *v,
-                      const struct db_limits *l, struct db_result *r, struct db_error *e)
+/* The answer to what has been sent. */
+static bool await_result(struct db_pg *d, bool sent, const struct db_limits *l, struct db_result *r,
+                         struct db_error *e)
 {
-    struct db_pg *d = (struct db_pg *)db;
-    enum pg_wait w = PG_FAILED;
     const struct buf *notices = pg_notices(d->pg);
     size_t before = notices->len;
+    enum pg_wait w = PG_FAILED;
 
     r->any = false;
-    if (pg_send(d->pg, sql, v, e))
+    if (sent)
         w = pg_receive(d->pg, r, e);
     while (w == PG_READ || w == PG_WRITE) {
         if (!await(d->pg, w, l, e)) {
@@ -99,10 +100,48 @@ static bool pg_db_run(struct db *db, const char *sql, const struct db_values *v,
         }
         w = pg_receive(d->pg, r, e);
     }
-    buf_add(&db->notices, notices->len > before ? notices->data + before : "",
+    buf_add(&d->db.notices, notices->len > before ? notices->data + before : "",
             notices->len - before);
-    db->dead = !pg_is_usable(d->pg);
+    d->db.dead = !pg_is_usable(d->pg);
     return w == PG_DONE;
+}
+
+static bool pg_db_run(struct db *db, const char *sql, const struct db_values *v,
+                      const struct db_limits *l, struct db_result *r, struct db_error *e)
+{
+    struct db_pg *d = (struct db_pg *)db;
+
+    return await_result(d, pg_send(d->pg, sql, v, e), l, r, e);
+}
+
+static const char *name_of(int number, char name[16])
+{
+    snprintf(name, 16, "s%d", number);
+    return name;
+}
+
+static bool pg_db_prepare(struct db *db, int number, const char *sql, const struct db_limits *l,
+                          struct db_error *e)
+{
+    struct db_pg *d = (struct db_pg *)db;
+    struct db_result ignored = {0};
+    char name[16];
+    bool ok = pg_send_prepare(d->pg, name_of(number, name), sql, e);
+
+    ok = await_result(d, ok, l, &ignored, e);
+    buf_free(&ignored.value);
+    return ok;
+}
+
+static bool pg_db_execute(struct db *db, int number, const struct db_values *v,
+                          const struct db_sink *to, const struct db_limits *l, struct db_result *r,
+                          struct db_error *e)
+{
+    struct db_pg *d = (struct db_pg *)db;
+    char name[16];
+    bool ok = pg_send_prepared(d->pg, name_of(number, name), v, to, e);
+
+    return await_result(d, ok, l, r, e);
 }
 
 const struct db_kind db_postgres = {
@@ -110,5 +149,7 @@ const struct db_kind db_postgres = {
     .begin = "BEGIN",
     .open = pg_db_open,
     .run = pg_db_run,
+    .prepare = pg_db_prepare,
+    .execute = pg_db_execute,
     .close = pg_db_close,
 };

@@ -25,6 +25,8 @@ struct db_lite {
     struct db db; /* first */
     sqlite3 *lite;
     const struct db_limits *limits; /* of the running statement */
+    sqlite3_stmt **prepared;
+    int prepared_count;
 };
 
 static bool is_over(const struct db_lite *d)
@@ -155,6 +157,9 @@ static void lite_close(struct db *db)
 {
     struct db_lite *d = (struct db_lite *)db;
 
+    for (int i = 0; i < d->prepared_count; i++)
+        sqlite3_finalize(d->prepared[i]);
+    free(d->prepared);
     sqlite3_close(d->lite);
     buf_free(&d->db.notices);
     free(d);
@@ -218,30 +223,98 @@ static void take_row(sqlite3_stmt *s, struct db_result *r)
         buf_add(&r->value, text, len < DB_VALUE_MAX ? (size_t)len : DB_VALUE_MAX);
 }
 
+static void hand_row(sqlite3_stmt *s, const struct db_sink *to)
+{
+    const char *values[DB_COLUMNS_MAX];
+    int n = sqlite3_column_count(s);
+
+    n = n < DB_COLUMNS_MAX ? n : DB_COLUMNS_MAX;
+    for (int i = 0; i < n; i++)
+        values[i] = (const char *)sqlite3_column_text(s, i);
+    to->row(to->arg, values, n);
+}
+
+/* To its end, and what came of it. */
+static bool step(struct db_lite *d, sqlite3_stmt *s, const struct db_sink *to, struct db_result *r,
+                 struct db_error *e)
+{
+    int64_t before = sqlite3_total_changes64(d->lite);
+    int code = SQLITE_ROW;
+
+    while (code == SQLITE_ROW) {
+        code = s ? sqlite3_step(s) : SQLITE_DONE;
+        if (code == SQLITE_ROW && to)
+            hand_row(s, to);
+        if (code == SQLITE_ROW)
+            take_row(s, r);
+    }
+    if (code != SQLITE_DONE)
+        return refuse(d, e);
+    r->affected += (uint64_t)(sqlite3_total_changes64(d->lite) - before);
+    return true;
+}
+
 static bool lite_run(struct db *db, const char *sql, const struct db_values *v,
                      const struct db_limits *l, struct db_result *r, struct db_error *e)
 {
     struct db_lite *d = (struct db_lite *)db;
-    int64_t before = sqlite3_total_changes64(d->lite);
     sqlite3_stmt *s = NULL;
     int code;
+    bool ok;
 
     d->limits = l;
     r->any = false;
     code = sqlite3_prepare_v2(d->lite, sql, -1, &s, NULL);
     for (int i = 0; code == SQLITE_OK && i < v->n; i++)
         code = bind_value(s, i + 1, v->v[i]);
-    while (code == SQLITE_OK || code == SQLITE_ROW) {
-        code = s ? sqlite3_step(s) : SQLITE_DONE;
-        if (code == SQLITE_ROW)
-            take_row(s, r);
-    }
-    if (code != SQLITE_DONE)
-        refuse(d, e);
-    else
-        r->affected += (uint64_t)(sqlite3_total_changes64(d->lite) - before);
+    ok = code == SQLITE_OK ? step(d, s, NULL, r, e) : refuse(d, e);
     sqlite3_finalize(s);
-    return code == SQLITE_DONE;
+    return ok;
+}
+
+static bool lite_prepare(struct db *db, int number, const char *sql, const struct db_limits *l,
+                         struct db_error *e)
+{
+    struct db_lite *d = (struct db_lite *)db;
+    int count = number + 1;
+
+    d->limits = l;
+    if (count > d->prepared_count) {
+        d->prepared = xrealloc(d->prepared, (size_t)count * sizeof(*d->prepared));
+        while (d->prepared_count < count)
+            d->prepared[d->prepared_count++] = NULL;
+    }
+    return sqlite3_prepare_v3(d->lite, sql, -1, SQLITE_PREPARE_PERSISTENT, &d->prepared[number],
+                              NULL) == SQLITE_OK ||
+           refuse(d, e);
+}
+
+/* To SQLite, "$2" is a name, and its place is that of its first use. */
+static int place_of(sqlite3_stmt *s, int number)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "$%d", number);
+    return sqlite3_bind_parameter_index(s, name);
+}
+
+static bool lite_execute(struct db *db, int number, const struct db_values *v,
+                         const struct db_sink *to, const struct db_limits *l, struct db_result *r,
+                         struct db_error *e)
+{
+    struct db_lite *d = (struct db_lite *)db;
+    sqlite3_stmt *s = d->prepared[number];
+    int code = SQLITE_OK;
+    bool ok;
+
+    d->limits = l;
+    r->any = false;
+    for (int i = 0; code == SQLITE_OK && i < v->n; i++)
+        code = bind_value(s, place_of(s, i + 1), v->v[i]);
+    ok = code == SQLITE_OK ? step(d, s, to, r, e) : refuse(d, e);
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    return ok;
 }
 
 const struct db_kind db_sqlite = {
@@ -249,5 +322,7 @@ const struct db_kind db_sqlite = {
     .begin = "BEGIN IMMEDIATE",
     .open = lite_open,
     .run = lite_run,
+    .prepare = lite_prepare,
+    .execute = lite_execute,
     .close = lite_close,
 };

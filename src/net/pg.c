@@ -21,7 +21,8 @@ struct pg {
     bool failed;           /* the running statement */
     bool copying;          /* the protocol is in a state that only a new connection gets out of */
     struct db_error error; /* its first; the end of the statement may be a call later */
-    const char *sql;
+    const char *sql;       /* the statement, for positions in it; or NULL */
+    const struct db_sink *sink; /* of its rows; or NULL */
     struct buf notices;
 };
 
@@ -161,19 +162,37 @@ int pg_fd(const struct pg *c)
     return PQsocket(c->conn);
 }
 
-bool pg_send(struct pg *c, const char *sql, const struct db_values *v, struct db_error *e)
+static bool sent(struct pg *c, int ok, const char *sql, const struct db_sink *to,
+                 struct db_error *e)
 {
-    int ok = v->n > 0 ? PQsendQueryParams(c->conn, sql, v->n, NULL, v->v, NULL, NULL, 0)
-                      : PQsendQuery(c->conn, sql);
-
     c->failed = false;
     c->sql = sql;
+    c->sink = to;
     if (!ok) {
         refuse(c, DB_LOST, e);
         return false;
     }
     PQsetSingleRowMode(c->conn); /* so that a result of any size takes the memory of one row */
     return true;
+}
+
+bool pg_send(struct pg *c, const char *sql, const struct db_values *v, struct db_error *e)
+{
+    int ok = v->n > 0 ? PQsendQueryParams(c->conn, sql, v->n, NULL, v->v, NULL, NULL, 0)
+                      : PQsendQuery(c->conn, sql);
+
+    return sent(c, ok, sql, NULL, e);
+}
+
+bool pg_send_prepare(struct pg *c, const char *name, const char *sql, struct db_error *e)
+{
+    return sent(c, PQsendPrepare(c->conn, name, sql, 0, NULL), sql, NULL, e);
+}
+
+bool pg_send_prepared(struct pg *c, const char *name, const struct db_values *v,
+                      const struct db_sink *to, struct db_error *e)
+{
+    return sent(c, PQsendQueryPrepared(c->conn, name, v->n, v->v, NULL, NULL, 0), NULL, to, e);
 }
 
 /* The position counts characters from 1, and the statement is UTF-8. */
@@ -183,7 +202,7 @@ static size_t offset_of(const struct pg *c, const PGresult *res)
     long left = position ? strtol(position, NULL, 10) : 0;
     size_t at = 0;
 
-    for (; left > 1 && c->sql[at]; left--)
+    for (; c->sql && left > 1 && c->sql[at]; left--)
         for (at++; ((unsigned char)c->sql[at] & 0xc0) == 0x80;)
             at++;
     return at;
@@ -219,6 +238,16 @@ static void take_error(struct pg *c, const PGresult *res, struct db_error *e)
     e->offset = offset;
 }
 
+static void hand_row(const PGresult *res, const struct db_sink *to)
+{
+    const char *values[DB_COLUMNS_MAX];
+    int n = PQnfields(res) < DB_COLUMNS_MAX ? PQnfields(res) : DB_COLUMNS_MAX;
+
+    for (int i = 0; i < n; i++)
+        values[i] = PQgetisnull(res, 0, i) ? NULL : PQgetvalue(res, 0, i);
+    to->row(to->arg, values, n);
+}
+
 static void take_row(const PGresult *res, struct db_result *r)
 {
     int columns = PQnfields(res);
@@ -241,6 +270,8 @@ static void take(struct pg *c, PGresult *res, struct db_result *r, struct db_err
 {
     switch (PQresultStatus(res)) {
     case PGRES_SINGLE_TUPLE:
+        if (c->sink)
+            hand_row(res, c->sink);
         take_row(res, r);
         break;
     case PGRES_TUPLES_OK:

@@ -21,6 +21,11 @@ int pg_fd(const struct pg *c);
 
 bool pg_send(struct pg *c, const char *sql, const struct db_values *v, struct db_error *e);
 
+/* The same for a statement that is kept under a name, and then for its runs; `to` may be NULL. */
+bool pg_send_prepare(struct pg *c, const char *name, const char *sql, struct db_error *e);
+bool pg_send_prepared(struct pg *c, const char *name, const struct db_values *v,
+                      const struct db_sink *to, struct db_error *e);
+
 /* After PG_FAILED the connection can be used again if pg_is_usable(). */
 enum pg_wait pg_receive(struct pg *c, struct db_result *r, struct db_error *e);
 bool pg_is_usable(const struct pg *c);
