@@ -65,6 +65,12 @@ $B/shakedown: $B/main.o $(OBJ)
 $B/unit: $(UNIT:%.c=$B/%.o) $(OBJ)
 	$(Q_LD)$(CC) -o $@ $^ $(ALL_LIBS) -lcmocka
 
+# One message of the agent fleet through protobuf-c, to be held against Google's encoding.
+$B/messages: $B/tests/peers/messages.o $(PROTO:%=$B/proto/%.o)
+	$(Q_LD)$(CC) -o $@ $^ $(ALL_LIBS)
+
+$B/tests/peers/messages.o: | $(PROTO_H)
+
 $B/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $(OBJ)
 	$(Q_LD)$(CC) -o $@ $^ $(ALL_LIBS)
 
@@ -102,13 +108,13 @@ $(OBJ) $(OBJ:$B/%=$(FUZZ_B)/%) $(UNIT:%.c=$B/%.o): | $(PROTO_H)
 STAGES ?= unit golden replay live
 REPLAY := $(FUZZ:fuzz_%=$B/replay_%)
 
-check: $B/shakedown $B/unit $(REPLAY) | $B/deps-check
+check: $B/shakedown $B/unit $B/messages $(REPLAY) | $B/deps-check
 	@ci/check.sh $B $(STAGES)
 
 unit: $B/unit
 	@ci/check.sh $B unit
 
-golden live: $B/shakedown | $B/deps-check
+golden live: $B/shakedown $B/messages | $B/deps-check
 	@ci/check.sh $B $@
 
 replay: $(REPLAY)
