@@ -16,26 +16,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/h2_pool.h"
+#include "net/h2_state.h"
 
 /* More than may be on its way for streams that were cancelled. */
 #define IDLE_BYTES_MAX (32 << 20)
-
-struct h2 {
-    nghttp2_session *session;
-    const struct h2_events *on;
-    void *owner;
-    const char *failure; /* static text */
-    const char *reason;  /* the last rule that was broken: static text; or NULL */
-    int32_t peer_reset;  /* the stream that the peer has just reset */
-    int32_t not_sent;    /* the request that came too late for this connection */
-    uint32_t idle;       /* frames that carried nothing, in a row */
-    uint64_t idle_bytes; /* and what came meanwhile; unknown frames are not told of */
-    uint32_t head_bytes; /* of the head being read */
-    int status;          /* its status; 0: it has none (yet) */
-    int32_t head_id;     /* its stream */
-    void *head_stream;
-    bool server;
-};
 
 static nghttp2_session_callbacks *callbacks;
 static nghttp2_option *options;
@@ -45,12 +29,6 @@ static int fail(struct h2 *h, const char *why)
     if (!h->failure)
         h->failure = why;
     return NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-static void useful(struct h2 *h)
-{
-    h->idle = 0;
-    h->idle_bytes = 0;
 }
 
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *ctx)
@@ -127,7 +105,7 @@ static void take_headers(struct h2 *h, const nghttp2_frame *frame, void *stream)
     enum h2_part part = part_of(h, frame);
 
     if (stream && part == H2_HEAD)
-        useful(h);
+        h2_useful(h);
     if (stream && h->on->head)
         h->on->head(h->owner, stream, part);
 }
@@ -140,7 +118,7 @@ static const char *name_of(uint32_t code)
 static void take_end(struct h2 *h, void *stream)
 {
     if (stream)
-        useful(h);
+        h2_useful(h);
     if (stream && h->on->end)
         h->on->end(h->owner, stream);
 }
@@ -159,6 +137,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         h->peer_reset = id;
     if (frame->hd.type == NGHTTP2_SETTINGS && !flagged && h->on->settings)
         h->on->settings(h->owner);
+    if (frame->hd.type == NGHTTP2_PING && !flagged && h->on->ping)
+        h->on->ping(h->owner);
     if (frame->hd.type == NGHTTP2_GOAWAY && h->on->goaway)
         h->on->goaway(h->owner, name_of(frame->goaway.error_code));
     return 0;
@@ -172,7 +152,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 
     (void)flags;
     if (stream)
-        useful(h);
+        h2_useful(h);
     if (stream && h->on->data)
         h->on->data(h->owner, stream, (const char *)data, len);
     return 0;
@@ -277,12 +257,15 @@ struct h2 *h2_new(const struct h2_config *c, const struct h2_events *events, voi
     struct h2 *h = xcalloc(1, sizeof(*h));
 
     pthread_once(&once, prepare);
+    h->pool = c->pool;
     h->on = events;
     h->owner = owner;
     h->server = c->server;
+    h2_pool_share(c->pool, true);
     if ((c->server ? nghttp2_session_server_new3 : nghttp2_session_client_new3)(
             &h->session, callbacks, h, options, c->pool ? &mem : NULL) != 0)
         abort();
+    h2_pool_share(c->pool, false);
     submit_settings(h, c);
     return h;
 }
@@ -314,6 +297,7 @@ void h2_receive(struct h2 *h, const char *data, size_t len)
         fail(h, "the peer floods the connection with bytes that mean nothing");
 }
 
+/* The frame is copied before any other session of the pool makes one: they share the memory. */
 size_t h2_send(struct h2 *h, char *out, size_t size)
 {
     const uint8_t *frame;
@@ -342,108 +326,4 @@ const char *h2_failure(const struct h2 *h)
 bool h2_over(const struct h2 *h)
 {
     return !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session);
-}
-
-/* The library does not write to what it is given, whatever its types say. */
-static void convert(const struct h2_field *from, int n, bool copy, nghttp2_nv to[H2_FIELDS_MAX])
-{
-    const uint8_t keep = copy ? 0 : NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
-
-    if (n > H2_FIELDS_MAX)
-        bug("%d fields", n);
-    for (int i = 0; i < n; i++)
-        to[i] = (nghttp2_nv){
-            (uint8_t *)from[i].name,
-            (uint8_t *)from[i].value,
-            from[i].name_len,
-            from[i].value_len,
-            (uint8_t)(from[i].secret ? keep | NGHTTP2_NV_FLAG_NO_INDEX : keep),
-        };
-}
-
-static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, size_t size,
-                         uint32_t *flags, nghttp2_data_source *source, void *ctx)
-{
-    struct h2 *h = ctx;
-    void *stream = nghttp2_session_get_stream_user_data(session, id);
-    bool last = false;
-    ssize_t n;
-
-    (void)source;
-    if (!stream)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    n = h->on->read(h->owner, stream, (char *)out, size, &last);
-    if (n == H2_LATER)
-        return NGHTTP2_ERR_DEFERRED;
-    if (n == H2_ABORT)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (last)
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return n;
-}
-
-/* Anything else than what a caller cannot know of is a mistake of the caller. */
-static int32_t submitted(int32_t result)
-{
-    if (result == NGHTTP2_ERR_NOMEM)
-        abort();
-    return result;
-}
-
-int32_t h2_request(struct h2 *h, const struct h2_field *fields, int n, bool body, void *stream)
-{
-    nghttp2_data_provider provider = {.read_callback = read_body};
-    nghttp2_nv nv[H2_FIELDS_MAX];
-    int32_t id;
-
-    convert(fields, n, false, nv);
-    useful(h);
-    id = submitted(
-        nghttp2_submit_request(h->session, NULL, nv, (size_t)n, body ? &provider : NULL, stream));
-    return id < 0 ? -1 : id;
-}
-
-void h2_respond(struct h2 *h, int32_t id, const struct h2_field *fields, int n, bool body)
-{
-    nghttp2_data_provider provider = {.read_callback = read_body};
-    nghttp2_nv nv[H2_FIELDS_MAX];
-
-    convert(fields, n, true, nv);
-    submitted(nghttp2_submit_response(h->session, id, nv, (size_t)n, body ? &provider : NULL));
-}
-
-void h2_interim(struct h2 *h, int32_t id, const struct h2_field *fields, int n)
-{
-    nghttp2_nv nv[H2_FIELDS_MAX];
-
-    convert(fields, n, true, nv);
-    submitted(nghttp2_submit_headers(h->session, 0, id, NULL, nv, (size_t)n, NULL));
-}
-
-void h2_resume(struct h2 *h, int32_t id)
-{
-    submitted(nghttp2_session_resume_data(h->session, id));
-}
-
-void h2_cancel(struct h2 *h, int32_t id, enum h2_cancel code)
-{
-    static const uint32_t codes[] = {NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR};
-
-    if (id == h->head_id)
-        h->head_stream = NULL;
-    nghttp2_session_set_stream_user_data(h->session, id, NULL);
-    submitted(nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, id, codes[code]));
-}
-
-void h2_shutdown(struct h2 *h)
-{
-    int32_t last = nghttp2_session_get_last_proc_stream_id(h->session);
-
-    submitted(
-        nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0));
-}
-
-uint32_t h2_peer_streams(const struct h2 *h)
-{
-    return nghttp2_session_get_remote_settings(h->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }

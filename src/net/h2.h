@@ -64,6 +64,7 @@ struct h2_events { /* any may be NULL */
     void (*settings)(void *owner); /* the peer's have come; see h2_peer_streams() */
     /* No new streams; those not processed are H2_REFUSED.  `code`: of its error, or NULL. */
     void (*goaway)(void *owner, const char *code);
+    void (*ping)(void *owner); /* the peer asks for a sign of life; it is given by itself */
 };
 
 struct h2_config {
@@ -95,6 +96,17 @@ int32_t h2_request(struct h2 *h, const struct h2_field *fields, int n, bool body
 /* The fields are copied. */
 void h2_respond(struct h2 *h, int32_t id, const struct h2_field *fields, int n, bool body);
 void h2_interim(struct h2 *h, int32_t id, const struct h2_field *fields, int n);
+
+/*
+ * An answer without a plan: its head, then pieces whenever there are some, at last trailers.  After
+ * h2_data(), read() is asked until it says "last", which ends the piece and not the stream; asking
+ * again meanwhile is fine.  A stream that rests costs nothing but itself.
+ */
+void h2_respond_open(struct h2 *h, int32_t id, const struct h2_field *fields, int n);
+void h2_data(struct h2 *h, int32_t id);
+void h2_trailers(struct h2 *h, int32_t id, const struct h2_field *fields, int n);
+
+void h2_set_stream(struct h2 *h, int32_t id, void *stream); /* the owner's pointer, from now on */
 void h2_resume(struct h2 *h, int32_t id);
 
 /* RST_STREAM; its owner wants no more events of it. */
@@ -103,5 +115,10 @@ void h2_cancel(struct h2 *h, int32_t id, enum h2_cancel code);
 
 /* GOAWAY: what has begun is served, nothing new is taken. */
 void h2_shutdown(struct h2 *h);
+
+/* GOAWAY with an error: nothing is served any more; h2_failure() is set once it has been sent. */
+enum h2_goaway { H2_GOAWAY_INTERNAL, H2_GOAWAY_CALM };
+void h2_goaway(struct h2 *h, enum h2_goaway code, const char *text);
+void h2_ping(struct h2 *h);
 
 uint32_t h2_peer_streams(const struct h2 *h); /* how many it takes at a time */

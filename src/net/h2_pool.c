@@ -9,6 +9,10 @@
 #define CLASSES 65 /* up to 1 KiB; larger ones are the C library's */
 #define SLAB    (64 << 10)
 
+/* A frame of 16 KiB (RFC 9113 4.2), its head and a little; nothing else of a new session is. */
+#define FRAME_MIN (16 << 10)
+#define FRAME_MAX ((16 << 10) + 64)
+
 struct block { /* what stands before each piece of memory: as long as malloc() aligns to */
     size_t size;
     struct block *next; /* while it is free */
@@ -23,6 +27,8 @@ struct slab {
 struct h2_pool {
     struct block *free[CLASSES];
     struct slab *slabs;
+    bool sharing;
+    char frame[FRAME_MAX];
 };
 
 struct h2_pool *h2_pool_new(void)
@@ -39,6 +45,12 @@ void h2_pool_free(struct h2_pool *p)
         free(s);
     }
     free(p);
+}
+
+void h2_pool_share(struct h2_pool *p, bool on)
+{
+    if (p)
+        p->sharing = on;
 }
 
 static struct block *carve(struct h2_pool *p, size_t size)
@@ -65,6 +77,8 @@ void *h2_pool_alloc(size_t size, void *pool)
     size_t class = (size + STEP - 1) / STEP;
     struct block *b;
 
+    if (p->sharing && size >= FRAME_MIN && size <= FRAME_MAX)
+        return p->frame;
     if (class >= CLASSES) {
         b = xrealloc(NULL, sizeof(*b) + size);
         b->size = size;
@@ -93,7 +107,7 @@ void h2_pool_release(void *block, void *pool)
     struct block *b;
     size_t class;
 
-    if (!block)
+    if (!block || block == p->frame)
         return;
     b = (struct block *)block - 1;
     class = (b->size + STEP - 1) / STEP;
@@ -107,7 +121,8 @@ void h2_pool_release(void *block, void *pool)
 
 void *h2_pool_realloc(void *old, size_t size, void *pool)
 {
-    size_t had = old ? ((struct block *)old - 1)->size : 0;
+    struct h2_pool *p = pool;
+    size_t had = old == p->frame ? FRAME_MAX : old ? ((struct block *)old - 1)->size : 0;
     void *fresh;
 
     if (old && had >= size)

@@ -99,8 +99,13 @@ static void on_goaway(void *owner, const char *code)
     buf_printf(&((struct side *)owner)->said, "goaway(%s) ", code ? code : "");
 }
 
-static const struct h2_events events = {on_open, on_field, on_head,   on_data,     on_end,
-                                        on_sent, on_read,  on_closed, on_settings, on_goaway};
+static void on_ping(void *owner)
+{
+    buf_adds(&((struct side *)owner)->said, "ping ");
+}
+
+static const struct h2_events events = {on_open, on_field,  on_head,     on_data,   on_end, on_sent,
+                                        on_read, on_closed, on_settings, on_goaway, on_ping};
 
 void side_init(struct side *s, bool server, struct h2_pool *pool)
 {

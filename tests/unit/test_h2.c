@@ -119,6 +119,53 @@ static void streams_wait_for_the_peers_limit(void **state)
     assert_int_equal(p->server.id, 5); /* the first three, or refused ones beyond them */
 }
 
+static const struct h2_field ok_head[] = {{":status", "200", 7, 3, false}},
+                             trailer[] = {{"grpc-status", "0", 11, 1, false}};
+
+/* Both sessions make their frames in the same memory. */
+static void an_answer_comes_in_parts(void **state)
+{
+    struct pair *p = *state;
+    char other;
+    int32_t id;
+
+    h2_free(p->server.h2);
+    side_init(&p->server, true, p->pool);
+    p->server.answer = NULL;
+    id = pair_ask(p, NULL);
+    pair_talk(p, 0);
+    h2_set_stream(p->server.h2, id, &p->server.stream);
+    h2_respond_open(p->server.h2, id, ok_head, 1);
+    pair_talk(p, 0);
+    side_says(&p->client, ":status=200 head ");
+    for (int i = 0; i < 3; i++) {
+        p->server.body = i == 1 ? "two" : "one";
+        p->server.body_at = 0;
+        h2_data(p->server.h2, id);
+        h2_data(p->server.h2, id);
+        pair_talk(p, 0);
+    }
+    side_says(&p->client, "head data(one) data(two) data(one) ");
+    assert_null(strstr(buf_text(&p->client.said), "end"));
+    h2_trailers(p->server.h2, id, trailer, 1);
+    pair_talk(p, 0);
+    side_says(&p->client, "data(one) grpc-status=0 trailers end done");
+    h2_set_stream(p->server.h2, id, &other); /* of a stream that has gone: nothing */
+}
+
+static void a_server_speaks_of_the_connection(void **state)
+{
+    struct pair *p = *state;
+
+    h2_ping(p->client.h2);
+    pair_talk(p, 0);
+    side_says(&p->server, "ping ");
+    h2_goaway(p->server.h2, H2_GOAWAY_CALM, "too_many_pings");
+    pair_talk(p, 0);
+    side_says(&p->client, "goaway(ENHANCE_YOUR_CALM)");
+    assert_non_null(h2_failure(p->server.h2));
+}
+
 static void heads_become_fields(void **state)
 {
     char request[] = "GET /a?b HTTP/1.1\r\nHost: x:1\r\nUser-Agent:  me \r\nConnection: close\r\n"
@@ -167,5 +214,6 @@ UNIT_GROUP(h2, WITH(a_request_is_answered), WITH(bodies_go_both_ways_in_any_piec
            cmocka_unit_test(it_does_not_matter_how_bytes_are_cut),
            WITH(a_cancelled_request_has_no_further_events),
            WITH(goaway_tells_what_was_not_processed), WITH(resets_are_told_apart),
-           WITH(streams_wait_for_the_peers_limit), cmocka_unit_test(heads_become_fields),
+           WITH(streams_wait_for_the_peers_limit), WITH(an_answer_comes_in_parts),
+           WITH(a_server_speaks_of_the_connection), cmocka_unit_test(heads_become_fields),
            cmocka_unit_test(released_memory_is_used_again))
