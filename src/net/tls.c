@@ -287,12 +287,18 @@ void tls_ctx_free(struct ssl_ctx_st *ctx)
     SSL_CTX_free(ctx);
 }
 
+static bool is_address(const char *name)
+{
+    struct in6_addr addr;
+
+    return inet_pton(AF_INET, name, &addr) == 1 || inet_pton(AF_INET6, name, &addr) == 1;
+}
+
 /* RFC 6066 3: an address is never sent as a server name, but is verified as one. */
 struct ssl_st *tls_connect(struct ssl_ctx_st *ctx, const char *name, bool verify, int fd)
 {
     SSL *ssl = mem_check(SSL_new(ctx));
-    struct in6_addr addr;
-    bool is_addr = inet_pton(AF_INET, name, &addr) == 1 || inet_pton(AF_INET6, name, &addr) == 1;
+    bool is_addr = is_address(name);
 
     if (!is_addr)
         SSL_set_tlsext_host_name(ssl, name);
@@ -314,7 +320,7 @@ struct ssl_st *tls_hello(struct ssl_ctx_st *ctx, const char *name, struct buf *o
     long len;
 
     SSL_set_bio(ssl, in, sent);
-    if (name)
+    if (name && !is_address(name))
         SSL_set_tlsext_host_name(ssl, name);
     SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
     SSL_set_connect_state(ssl);

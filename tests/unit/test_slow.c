@@ -99,7 +99,8 @@ static struct ssl_ctx_st *client_ctx(size_t filler)
     return ctx;
 }
 
-static void hello(size_t filler, const char *name)
+/* A server is sent `name`, and hears of `heard`. */
+static void hello(size_t filler, const char *name, const char *heard)
 {
     struct ssl_ctx_st *ctx = client_ctx(filler);
     struct buf a = {0}, b = {0};
@@ -110,7 +111,7 @@ static void hello(size_t filler, const char *name)
     assert_true(a.len == b.len && memcmp(a.data, b.data, a.len) != 0);
     /* The random of the message is behind the heads of record and message and the version. */
     assert_true(memcmp(a.data + 11, b.data + 11, 32) != 0);
-    assert_accepted(client, &a, name);
+    assert_accepted(client, &a, heard);
     tls_free(client);
     tls_free(other);
     tls_ctx_free(ctx);
@@ -121,16 +122,18 @@ static void hello(size_t filler, const char *name)
 static void hellos_are_accepted(void **state)
 {
     (void)state;
-    hello(0, "localhost");
-    hello(0, NULL);
-    hello(0, "unknown.invalid");
+    hello(0, "localhost", "localhost");
+    hello(0, NULL, NULL);
+    hello(0, "unknown.invalid", "unknown.invalid");
+    hello(0, "127.0.0.1", NULL); /* RFC 6066 3: an address is no server name */
+    hello(0, "::1", NULL);
 }
 
 static void oversized_hellos_are_accepted(void **state)
 {
     (void)state;
-    hello(33000, "localhost");
-    hello(TLS_FILLER_MAX, NULL);
+    hello(33000, "localhost", "localhost");
+    hello(TLS_FILLER_MAX, NULL, NULL);
 }
 
 static int ways;
