@@ -136,6 +136,7 @@ static int execute(const struct run_args *a, struct session *s)
 
 static int start(const struct run_args *a, struct session *s)
 {
+    struct diags unfit;
     struct plan plan;
     struct err e;
 
@@ -146,7 +147,12 @@ static int start(const struct run_args *a, struct session *s)
         plan_print(&plan, s->suite, a->show_origin, stdout);
         return EXIT_PASS;
     }
-    if (!plan_fits(&plan, &e) || !can_write(a->junit, &e) || !make_folders(s, &e)) {
+    diags_init(&unfit, s->source.file, &s->arena);
+    if (!plan_fits(&plan, &unfit)) {
+        session_print(&unfit);
+        return EXIT_USAGE;
+    }
+    if (!can_write(a->junit, &e) || !make_folders(s, &e)) {
         fprintf(stderr, "shakedown run: %s\n", e.text);
         return EXIT_USAGE;
     }

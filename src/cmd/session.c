@@ -60,14 +60,14 @@ static const char *absolute(const char *path, struct arena *arena)
 }
 
 /* A message may quote a value that holds a secret. */
-static void print_mistakes(const struct session *s)
+void session_print(const struct diags *d)
 {
     struct buf out = {0};
     char *text = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
 
-    diags_print(&s->diags, f);
+    diags_print(d, f);
     fclose(f);
     redact(text, len, &out);
     fputs(buf_text(&out), stderr);
@@ -110,7 +110,7 @@ bool session_open(struct session *s, const struct session_opts *o)
     };
     diags_init(&s->diags, s->source.file, &s->arena);
     s->suite = suite_load(&s->source, &s->arena, &s->diags);
-    print_mistakes(s);
+    session_print(&s->diags);
     return s->suite != NULL;
 }
 

@@ -54,3 +54,5 @@ struct session_opts {
 
 bool session_open(struct session *s, const struct session_opts *o); /* false: exit EXIT_USAGE */
 void session_close(struct session *s);
+
+void session_print(const struct diags *d); /* to stderr, without what secrets they quote */

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 
 #include "base/arena.h"
-#include "base/err.h"
 #include "suite/ports.h"
 #include "suite/suite.h"
 
@@ -75,21 +74,58 @@ void plan_make(struct plan *p, const struct suite *s, struct arena *arena)
     p->services = suite_needed(s, services);
 }
 
-bool plan_fits(const struct plan *p, struct err *e)
+/* Where a suite says how many operations of a step run at once. */
+static struct pos place_of(const struct step *s)
 {
+    static const char *const options[] = {"connections", "vus", "agents", "stages"};
+    const struct node *load = s->node ? node_find(s->node, "load") : NULL, *at;
+
+    for (int i = 0; load && i < 4; i++)
+        if ((at = node_find(load, options[i])))
+            return at->at;
+    return load ? load->at : s->at;
+}
+
+struct pos plan_place(const struct phase_plan *p, const struct target *t)
+{
+    const struct step_plan *most = NULL;
+
+    for (int i = 0; i < p->phase->step_count; i++) {
+        const struct step_plan *s = &p->steps[i];
+
+        if (t && !ports_go_to(s->step, t))
+            continue;
+        if (!load_is_open(&s->step->load) && (!most || s->in_flight > most->in_flight))
+            most = s;
+    }
+    return most ? place_of(most->step) : p->phase->at;
+}
+
+static void descriptors_fit(const struct phase_plan *p, uint64_t have, struct diags *d)
+{
+    if (p->descriptors + OWN_DESCRIPTORS <= have)
+        return;
+    diag_add(d, plan_place(p, NULL),
+             "phase \"%s\" needs %llu connections at once and %d descriptors besides; this process "
+             "may have %llu: raise `ulimit -n`, or lower the load",
+             p->phase->name, (unsigned long long)p->descriptors, OWN_DESCRIPTORS,
+             (unsigned long long)have);
+}
+
+bool plan_fits(const struct plan *p, struct diags *d)
+{
+    int before = d->errors;
     struct rlimit lim;
 
     if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
-        return err_errno(e, "cannot read the limit of descriptors");
+        return diag_add(d, (struct pos){0, 0}, "cannot read the limit of descriptors");
     if (lim.rlim_cur < lim.rlim_max) {
         lim.rlim_cur = lim.rlim_max;
         setrlimit(RLIMIT_NOFILE, &lim);
     }
-    if (p->descriptors + OWN_DESCRIPTORS <= lim.rlim_cur)
-        return ports_fit(p, p->suite, e);
-    return err_set(
-        e,
-        "the plan needs %llu connections at once and %d descriptors besides; this process "
-        "may have %llu: raise `ulimit -n`, or lower the load",
-        (unsigned long long)p->descriptors, OWN_DESCRIPTORS, (unsigned long long)lim.rlim_cur);
+    for (int i = 0; i < p->phase_count; i++) {
+        descriptors_fit(&p->phases[i], lim.rlim_cur, d);
+        ports_fit(&p->phases[i], p->suite, d);
+    }
+    return d->errors == before;
 }

@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "spec/diag.h"
+
 struct arena;
-struct err;
 struct phase;
 struct step;
 struct suite;
+struct target;
 
 struct step_plan {
     const struct step *step;
@@ -40,8 +42,12 @@ struct plan {
 
 void plan_make(struct plan *p, const struct suite *s, struct arena *arena);
 
+/* Where the suite asks for the most connections at once; of the steps that go to `t`, if that is
+ * not NULL. */
+struct pos plan_place(const struct phase_plan *p, const struct target *t);
+
 /*
- * Raises the soft limit of descriptors to the hard one; false, with the arithmetic in `e`, if the
- * plan needs more, or more local ports than there are.
+ * Raises the soft limit of descriptors to the hard one; false, with the arithmetic and the cure
+ * added to `d`, if a phase needs more, or more local ports than there are.
  */
-bool plan_fits(const struct plan *p, struct err *e);
+bool plan_fits(const struct plan *p, struct diags *d);

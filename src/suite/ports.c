@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/err.h"
 #include "suite/plan.h"
 #include "suite/suite.h"
 
@@ -24,7 +23,7 @@ uint64_t ports_each(void)
     return high - low + 1;
 }
 
-static bool goes_to(const struct step *s, const struct target *t)
+bool ports_go_to(const struct step *s, const struct target *t)
 {
     for (int i = 0; i < s->tag_count; i++)
         if (strcmp(s->tags[i].name, "target") == 0)
@@ -49,7 +48,7 @@ struct port_need ports_needed(const struct phase_plan *p, const struct target *t
         const struct step_plan *s = &p->steps[i];
         const struct load *l = &s->step->load;
 
-        if (!goes_to(s->step, t))
+        if (!ports_go_to(s->step, t))
             continue;
         need.most += s->in_flight;
         need.lingering += (double)s->in_flight;
@@ -61,26 +60,23 @@ struct port_need ports_needed(const struct phase_plan *p, const struct target *t
     return need;
 }
 
-bool ports_fit(const struct plan *p, const struct suite *s, struct err *e)
+void ports_fit(const struct phase_plan *p, const struct suite *s, struct diags *d)
 {
     uint64_t each = ports_each();
 
-    for (int i = 0; i < p->phase_count; i++)
-        for (int k = 0; k < s->target_count; k++) {
-            struct port_need n = ports_needed(&p->phases[i], &s->targets[k]);
-            uint64_t have = each * (uint64_t)n.sources;
+    for (int i = 0; i < s->target_count; i++) {
+        struct port_need n = ports_needed(p, &s->targets[i]);
+        uint64_t have = each * (uint64_t)n.sources;
 
-            if (n.sure <= have)
-                continue;
-            return err_set(
-                e,
-                "phase \"%s\" needs %llu connections at once to target \"%s\", and there "
-                "are %llu local ports (%llu for each of %d source address%s): give the "
-                "target %llu addresses as its source, or widen "
-                "net.ipv4.ip_local_port_range",
-                p->phases[i].phase->name, (unsigned long long)n.sure, n.target->name,
-                (unsigned long long)have, (unsigned long long)each, n.sources,
-                n.sources == 1 ? "" : "es", (unsigned long long)((n.sure + each - 1) / each));
-        }
-    return true;
+        if (n.sure <= have)
+            continue;
+        diag_add(
+            d, plan_place(p, n.target),
+            "phase \"%s\" needs %llu connections at once to target \"%s\", and there are %llu "
+            "local ports (%llu for each of %d source address%s): give the target %llu addresses "
+            "as its source, or widen net.ipv4.ip_local_port_range",
+            p->phase->name, (unsigned long long)n.sure, n.target->name, (unsigned long long)have,
+            (unsigned long long)each, n.sources, n.sources == 1 ? "" : "es",
+            (unsigned long long)((n.sure + each - 1) / each));
+    }
 }

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct err;
+struct diags;
 struct phase_plan;
-struct plan;
+struct step;
 struct suite;
 struct target;
 
@@ -28,5 +28,7 @@ uint64_t ports_each(void); /* in the kernel's range, for each source address */
 
 struct port_need ports_needed(const struct phase_plan *p, const struct target *t);
 
-/* False, with the arithmetic and the cure in `e`, if some phase is sure to run out. */
-bool ports_fit(const struct plan *p, const struct suite *s, struct err *e);
+bool ports_go_to(const struct step *s, const struct target *t);
+
+/* Adds the arithmetic and the cure to `d` for each target for which a phase is sure to run out. */
+void ports_fit(const struct phase_plan *p, const struct suite *s, struct diags *d);

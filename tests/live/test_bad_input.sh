@@ -24,3 +24,11 @@ for s in tests/golden/suites/*.yaml; do
     *) refused "$(basename "$s" .yaml)" "$s" ;;
     esac
 done
+
+# More connections than this process may have: told with its place and the cure, before any traffic.
+program() {
+    (ulimit -n 400 && exec env "LIVE_TEST=$TMP" "$SHAKEDOWN" "$@")
+}
+refused "more connections than descriptors" tests/live/suites/slow-all.yaml --set connections=500
+check "descriptors: the place" grep -q '^tests/live/suites/slow-all.yaml:[0-9]*:[0-9]*: phase "all" needs' "$TMP/stderr"
+check "descriptors: the cure" grep -q 'this process may have 400: raise `ulimit -n`' "$TMP/stderr"

@@ -13,7 +13,7 @@ program() {
 }
 
 run 2 "40 connections from 16 ports are refused" tests/live/suites/ports.yaml --only too-many --set vus=40
-check "with the arithmetic" grep -q 'needs 40 connections at once to target "web", and there are 16 local ports' "$TMP/stderr"
+check "with the arithmetic" grep -q 'ports.yaml:[0-9]*:[0-9]*: phase "too-many" needs 40 connections at once to target "web", and there are 16 local ports' "$TMP/stderr"
 check "and the cure" grep -q 'give the target 3 addresses as its source' "$TMP/stderr"
 run 0 "the same from four addresses" tests/live/suites/ports.yaml --only spread
 run 3 "an open load that runs out of ports" tests/live/suites/ports.yaml --only exhausted
