@@ -300,6 +300,26 @@ static void recovery_is_when_it_is_as_before(void **state)
     send(&f, 25, 35, 10, 0);
     assert_int_equal(recovery(&f), -1);
     end(&f);
+    begin(&f, AROUND, "}", 0, 20);
+    send(&f, 0, 5, 0, 1000000);
+    send(&f, 25, 35, 0, 90000000); /* answers, and slowly to the end */
+    assert_int_equal(recovery(&f), -1);
+    end(&f);
+}
+
+/* Two of 30 a little slower than any of 50 before: a service that never suffered. */
+static void a_slow_sample_is_no_damage(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, AROUND, "}", 0, 20);
+    send(&f, 0, 5, 0, 1000000);
+    send(&f, 25, 35, 0, 900000);
+    for (int i = 0; i < 2; i++)
+        meter_trend(&f.steps[0].meter, M_OP_DURATION, 0, TAG_OK, 34, 1500000);
+    assert_int_equal(recovery(&f), 0);
+    end(&f);
 }
 
 UNIT_GROUP(during, cmocka_unit_test(control_begins_before_and_outlives),
@@ -308,4 +328,5 @@ UNIT_GROUP(during, cmocka_unit_test(control_begins_before_and_outlives),
            cmocka_unit_test(held_time_is_spread_over_seconds),
            cmocka_unit_test(only_the_overlap_is_judged), cmocka_unit_test(windows_can_be_named),
            cmocka_unit_test(an_attack_that_held_too_little_decides_nothing),
-           cmocka_unit_test(recovery_is_when_it_is_as_before))
+           cmocka_unit_test(recovery_is_when_it_is_as_before),
+           cmocka_unit_test(a_slow_sample_is_no_damage))
