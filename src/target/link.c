@@ -22,7 +22,7 @@
 #define REFUSALS_MAX       5
 #define ATTEST_NS          (15 * NS_PER_S) /* from the connect until the hub has accepted */
 #define BEAT_NS            (5 * NS_PER_S)
-#define SILENT_BEATS       3 /* a ping is answered within two */
+#define SILENT_BEATS       2 /* after which 10 s have passed since the first unanswered ping */
 
 #define LINK_OF(t, member) ((struct link *)((char *)(t)-offsetof(struct link, member)))
 
