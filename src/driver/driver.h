@@ -137,6 +137,7 @@ void op_part_done(struct op *op, enum outcome outcome);
  */
 void op_value(struct op *op, int metric, double value); /* trend (ns, bytes) or gauge */
 void op_count(struct op *op, int metric, double n);     /* counter */
+void op_count_now(struct op *op, int metric, double n); /* in the second in which it is called */
 void op_rate(struct op *op, int metric, bool hit);      /* rate */
 void op_check(struct op *op, bool met);                 /* one expectation looked at */
 void op_bytes(struct op *op, uint64_t sent, uint64_t received);

@@ -83,10 +83,10 @@ void slow_ended(struct slow_conn *s, const struct conn_error *e)
         refuse(s, e ? route_outcome(e->fault) : OP_RESET, why);
         return;
     }
-    lane_count(lane_of(s), SLOW_EVICTED, 1);
     op_part(s->op, slow_part(s, e, &closed_by));
     op_value(s->op, SLOW_EVICTED_AFTER, (double)(now - s->begun_ns));
-    op_count(s->op, closed_by, 1);
+    op_count_now(s->op, SLOW_EVICTED, 1);
+    op_count_now(s->op, closed_by, 1);
     end(s, OP_OK, NULL, now);
 }
 

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "report/figures.h"
+#include "report/pressure.h"
 #include "report/summary.h"
 #include "report/table.h"
 #include "report/text.h"
@@ -18,17 +19,6 @@ static bool total_of(const struct step_result *sr, const char *name, int part, s
         return false;
     series_select(s, &sr->meter, &sel);
     return true;
-}
-
-static double sum_of(const struct step_result *sr, const char *name)
-{
-    struct series s;
-    double sum;
-
-    total_of(sr, name, -1, &s);
-    sum = s.sum;
-    series_free(&s);
-    return sum;
 }
 
 /* "status-408 x 950, fin x 12" */
@@ -70,11 +60,12 @@ static void add_evicted(const struct step_result *sr, struct buf *line)
 }
 
 /* How much pressure there was, and what the server did about it. */
-static void pressure(const struct step_result *sr, struct buf *out)
+static void pressure(const struct step_result *sr, bool color, struct buf *out)
 {
-    char held[UNITS_MAX], asked[UNITS_MAX], most[UNITS_MAX], count[UNITS_MAX];
+    char held[UNITS_MAX], asked[UNITS_MAX], most[UNITS_MAX];
     struct series ratio, by_second;
     struct buf line = {0};
+    struct pressure p;
 
     total_of(sr, engine_metrics[M_HELD_RATIO].name, -1, &ratio);
     total_of(sr, engine_metrics[M_CONNECTIONS_HELD].name, -1, &by_second);
@@ -85,13 +76,13 @@ static void pressure(const struct step_result *sr, struct buf *out)
     series_free(&ratio);
     series_free(&by_second);
     add_evicted(sr, &line);
-    if (step_metric(sr->step, "connections_refused") >= 0)
-        buf_printf(&line, "; %s refused",
-                   units_print_count(sum_of(sr, "connections_refused"), count));
     buf_adds(out, "\n  ");
     text_wrap(out, buf_text(&line), 2, 4);
     buf_addc(out, '\n');
     buf_free(&line);
+    pressure_find(sr, &p);
+    pressure_table(&p, color, out);
+    pressure_free(&p);
 }
 
 static void window_rows(struct table *t, const struct step_result *sr, const struct windows *w)
@@ -147,7 +138,7 @@ void attack_text(const struct step_result *sr, bool color, struct buf *out)
     if (!sr->begun)
         return;
     if (sr->step->load.executor == EX_HOLD_CONNECTIONS)
-        pressure(sr, out);
+        pressure(sr, color, out);
     if (sr->attack)
         windows(sr, color, out);
 }

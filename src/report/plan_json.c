@@ -89,7 +89,7 @@ void plan_json(const struct suite *s, struct buf *out)
     json_object_set_new(o, "schema", document_word(SCHEMA));
     json_object_set_new(o, "suite", document_text(s->name));
     json_object_set_new(o, "file", document_text(src->file));
-    json_object_set_new(o, "preset", document_text(src->preset));
+    json_object_set_new(o, "preset", document_text(s->preset));
     json_object_set_new(o, "run_id", document_text(src->run_id));
     json_object_set_new(o, "run_dir", document_text(src->run_dir));
     json_object_set_new(o, "run_tmp", document_text(src->run_tmp));

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "report/document.h"
 #include "report/figures.h"
+#include "report/pressure.h"
 #include "report/files.h"
 #include "report/plan_json.h"
 #include "report/text.h"
@@ -155,6 +156,7 @@ static json_t *step_json(const struct step_result *sr)
     json_object_set_new(o, "facts", facts_json(sr->facts));
     json_object_set_new(o, "metrics", figures_json(sr));
     json_object_set_new(o, "during", figures_during_json(sr));
+    json_object_set_new(o, "pressure", pressure_json(sr));
     json_object_set_new(o, "errors", errors_json(sr));
     return o;
 }

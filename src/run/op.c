@@ -133,6 +133,13 @@ void lane_count(struct lane *lane, int metric, double n)
     meter_count(&l->meter, M_ENGINE_COUNT + metric, 0, TAG_OK, current_second(l), n);
 }
 
+void op_count_now(struct op *op, int metric, double n)
+{
+    struct lane_run *l = run_of(op);
+
+    meter_count(&l->meter, M_ENGINE_COUNT + metric, op->part, TAG_OK, current_second(l), n);
+}
+
 void lane_gauge(struct lane *lane, int metric, double value)
 {
     struct lane_run *l = (struct lane_run *)lane;
