@@ -49,7 +49,8 @@ bool scope_lookup(void *ctx, const char *name, struct subst_value *out, struct e
 void scope_subst(struct suite_scope *s, struct node *n);
 
 /* Reads `vars:` and `presets:` and the origins above them; then resolves every variable. */
-void vars_declare(struct suite_scope *s, const struct node *vars, const struct node *presets);
+void vars_declare(struct suite_scope *s, const struct node *vars, const struct node *presets,
+                  const struct node *preset);
 void vars_resolve_all(struct suite_scope *s);
 bool vars_resolve(struct suite_scope *s, int index);
 

@@ -18,7 +18,7 @@ struct suite_opts {
     const char *suite, *description;
     int64_t version;
     double confidence;
-    const struct node *vars, *presets, *secrets, *targets, *services, *phases;
+    const struct node *vars, *presets, *preset, *secrets, *targets, *services, *phases;
 };
 
 #define OPT_OF struct suite_opts
@@ -30,6 +30,8 @@ const struct opt suite_table[] = {
     OPT_NODE(vars, "map of variables: a value, or {default, env, help, unit}",
              .schema_ref = "vars"),
     OPT_NODE(presets, "map of named sets of values", .schema_ref = "presets"),
+    OPT_NODE(preset, "the preset where --preset gives none, such as ${env.PRESET:-laptop}",
+             .schema_ref = "scalar"),
     OPT_NODE(secrets, "map of secrets: {file, env}", .schema_ref = "secrets"),
     OPT_NODE(targets, "the allow-list: map of names to a URL or {url, connect_to, source, tls}",
              .schema_ref = "targets"),
@@ -191,7 +193,9 @@ static void declare_names(struct suite_scope *s, const struct suite_opts *o)
     }
     if (o->phases)
         list_phase_names(s, o->phases);
-    vars_declare(s, o->vars, o->presets);
+    if (o->preset)
+        scope_subst(s, (struct node *)o->preset);
+    vars_declare(s, o->vars, o->presets, o->preset);
     vars_resolve_all(s);
 }
 
@@ -234,7 +238,6 @@ struct suite *suite_load(const struct suite_source *src, struct arena *arena, st
     suite->name = o.suite;
     suite->description = o.description;
     suite->file = src->file;
-    suite->preset = src->preset;
     suite->confidence = o.confidence;
     suite->arena = arena;
     suite->source = src;

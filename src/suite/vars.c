@@ -10,7 +10,8 @@
 
 struct var_opts {
     const struct node *fallback;
-    const char *env, *help, *unit;
+    struct texts env;
+    const char *help, *unit;
 };
 
 #define OPT_OF struct var_opts
@@ -20,7 +21,7 @@ const struct opt var_table[] = {
      .offset = OPT_AT(fallback, const struct node *),
      .help = "value where no origin gives one; without it the variable must be set",
      .schema_ref = "scalar"},
-    OPT_TEXT(env, NULL, "environment variable that sets it"),
+    OPT_TEXTS(env, "environment variables that set it; the first one that is set counts"),
     OPT_TEXT(help, NULL, "one line for people"),
     OPT_TEXT(unit, NULL, "appended to a bare number from the environment or --set"),
     {0},
@@ -101,14 +102,24 @@ static void read_presets(struct suite_scope *s, const struct node *presets)
     }
 }
 
-static void choose_preset(struct suite_scope *s, const struct node *presets)
+/* The command line's, or else the suite's own; a stored run has what it was run with. */
+static void choose_preset(struct suite_scope *s, const struct node *presets, const struct node *own)
 {
-    const struct node *p = presets ? node_find(presets, s->src->preset) : NULL;
-    const char *near;
+    const char *name = s->src->preset, *near;
+    const struct node *p;
 
+    if (own && own->type != NODE_SCALAR)
+        diag_add(s->diags, own->at, "preset: expected one name");
+    else if (!name && own && !s->src->stored && *own->text)
+        name = own->text;
+    s->suite->preset = name;
+    if (!name)
+        return;
+    p = presets ? node_find(presets, name) : NULL;
     if (!p) {
-        near = s->vars.presets ? opt_nearest(s->src->preset, s->vars.presets) : NULL;
-        diag_add(s->diags, (struct pos){0, 0}, "--preset: no preset \"%s\"%s%s%s", s->src->preset,
+        near = s->vars.presets ? opt_nearest(name, s->vars.presets) : NULL;
+        diag_add(s->diags, s->src->preset ? (struct pos){0, 0} : own->at,
+                 "%s: no preset \"%s\"%s%s%s", s->src->preset ? "--preset" : "preset", name,
                  near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
         return;
     }
@@ -136,7 +147,8 @@ static void check_sets(struct suite_scope *s)
     }
 }
 
-void vars_declare(struct suite_scope *s, const struct node *vars, const struct node *presets)
+void vars_declare(struct suite_scope *s, const struct node *vars, const struct node *presets,
+                  const struct node *preset)
 {
     int n = vars && vars->type == NODE_MAP ? vars->count : 0;
 
@@ -153,8 +165,7 @@ void vars_declare(struct suite_scope *s, const struct node *vars, const struct n
             declare_one(s, v);
     if (presets)
         read_presets(s, presets);
-    if (s->src->preset)
-        choose_preset(s, presets);
+    choose_preset(s, presets, preset);
     check_sets(s);
 }
 
@@ -170,8 +181,8 @@ static const char *with_unit(struct suite_scope *s, const char *value, const cha
 static bool from_outside(struct suite_scope *s, struct var *v)
 {
     size_t len = strlen(v->name);
-    const char *env = v->env, *value = env ? scope_getenv(s, env) : NULL;
-    const char *own = arena_printf(s->arena, "SHAKEDOWN_VAR_%s", v->name);
+    const char *env = arena_printf(s->arena, "SHAKEDOWN_VAR_%s", v->name);
+    const char *value = scope_getenv(s, env);
 
     for (int i = s->src->set_count; i-- > 0;) {
         const char *set = s->src->sets[i];
@@ -183,10 +194,8 @@ static bool from_outside(struct suite_scope *s, struct var *v)
             return true;
         }
     }
-    if (scope_getenv(s, own)) {
-        env = own;
-        value = scope_getenv(s, own);
-    }
+    for (int i = 0; !value && i < v->env.n; i++)
+        value = scope_getenv(s, env = v->env.v[i]);
     if (!value)
         return false;
     v->value = with_unit(s, value, v->unit);
@@ -227,7 +236,7 @@ bool vars_resolve(struct suite_scope *s, int index)
     if (!from_outside(s, v) && n) {
         v->origin = st->preset ? ORIGIN_PRESET : ORIGIN_DEFAULT;
         v->origin_detail =
-            st->preset ? arena_printf(s->arena, "preset %s", s->src->preset) : "default";
+            st->preset ? arena_printf(s->arena, "preset %s", s->suite->preset) : "default";
         st->failed |= !from_suite(s, v, n);
     }
     st->resolving = false;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "spec/opt.h"
 #include "spec/yaml.h"
 
 enum origin { ORIGIN_DEFAULT, ORIGIN_PRESET, ORIGIN_ENV, ORIGIN_SET };
@@ -18,7 +19,8 @@ struct var {
     const char *value; /* resolved; NULL: unset */
     enum origin origin;
     const char *origin_detail; /* "preset laptop", "env TARGET_URL", "--set", "default" */
-    const char *env, *help, *unit;
+    struct texts env;          /* names of environment variables */
+    const char *help, *unit;
     bool secret;
     uint64_t services;
     struct pos at;

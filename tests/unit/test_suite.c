@@ -350,8 +350,42 @@ static void the_plan_adds_up(void **state)
     done(&l);
 }
 
-UNIT_GROUP(suite, cmocka_unit_test(the_nearest_origin_wins),
-           cmocka_unit_test(values_cannot_add_structure),
+/* A suite may name its preset, which the command line beats, and a variable more than one name in
+ * the environment. */
+static void the_suite_may_choose_its_preset(void **state)
+{
+    static const char text[] = "suite: s\npreset: \"${env.PRESET:-small}\"\nvars:\n  x: {default: "
+                               "1s, env: [X_NEW, X_OLD]}\n"
+                               "presets:\n  small: {x: 2s}\n  large: {x: 3s}\n"
+                               "phases:\n  - name: a\n    noop: {latency: \"${x}\"}\n";
+    static const char *const large[] = {"PRESET=large", NULL},
+                             *const none[] = {"PRESET=smal", NULL},
+                             *const old[] = {"X_OLD=4s", NULL},
+                             *const both[] = {"X_OLD=4s", "X_NEW=5s", NULL};
+    static const struct {
+        const char *preset, *const *environ, *x, *chosen;
+    } samples[] = {
+        {NULL, NULL, "2s", "small"},    {NULL, large, "3s", "large"},
+        {"large", NULL, "3s", "large"}, {"small", large, "2s", "small"},
+        {NULL, old, "4s", "small"},     {NULL, both, "5s", "small"},
+    };
+    struct loaded l;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+        load(&l, text, samples[i].preset, NULL, samples[i].environ);
+        assert_string_equal(value_of(&l, "x"), samples[i].x);
+        assert_string_equal(l.suite->preset, samples[i].chosen);
+        done(&l);
+    }
+    load(&l, text, NULL, NULL, none);
+    assert_mistakes(&l, (const char *const[]){
+                            "2:9: preset: no preset \"smal\" (did you mean \"small\"?)", NULL});
+    done(&l);
+}
+
+UNIT_GROUP(suite, cmocka_unit_test(the_suite_may_choose_its_preset),
+           cmocka_unit_test(the_nearest_origin_wins), cmocka_unit_test(values_cannot_add_structure),
            cmocka_unit_test(a_service_is_used_only_if_a_value_refers_to_it),
            cmocka_unit_test(all_mistakes_are_told_at_once),
            cmocka_unit_test(thresholds_of_a_phase_name_their_step),
