@@ -111,6 +111,8 @@ struct http_conn {
     bool ending, dirty;
     bool busy;   /* inside events of its session, where it cannot close */
     bool proven; /* it has carried an answer */
+    bool primed; /* an earlier connection of the slot has: there is a session to resume, or it is
+                    missing */
     struct http1 parser;
     struct h2 *h2;
     const char *goaway;      /* the peer's reason to say so */

@@ -228,21 +228,32 @@ static void report_times(struct http_op *h)
     op_value(h->op, HTTP_LAG, (double)(h->conn->conn.read_ns - h->conn->conn.received_ns));
 }
 
+/* What `connection:` asked for is asserted; the first handshake of a slot has nothing to resume. */
+static const char *wrong_handshake(const struct http_conn *c, enum connection mode)
+{
+    if (mode == CONNECTION_NEW && c->conn.resumed)
+        return "the handshake was resumed, and a full one was asked for";
+    if (mode == CONNECTION_RESUME && c->primed && !c->conn.resumed)
+        return c->conn.session ? "the handshake was a full one, and a resumed one was asked for"
+                               : "the server gave no session to resume";
+    return NULL;
+}
+
 void http_complete(struct http_op *h)
 {
     struct http_conn *c = h->conn;
     enum connection mode = lane_of(h)->job->connection;
-    bool resumed = c->conn.resumed && mode == CONNECTION_NEW;
+    const char *wrong = wrong_handshake(c, mode);
     char why[WHY_MAX] = "";
     bool ok = judge(h, why);
 
     report_connection(h);
     report_times(h);
-    c->proven = true;
+    c->proven = c->primed = true;
     c->ending |= mode != CONNECTION_KEEP;
     http_leave(h);
-    if (resumed)
-        finish(h, OP_TLS, "the handshake was resumed, and a full one was asked for", h->last_ns);
+    if (wrong)
+        finish(h, OP_TLS, wrong, h->last_ns);
     else
         finish(h, ok ? OP_OK : OP_UNEXPECTED, ok ? NULL : why, h->last_ns);
 }

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/redact.h"
 #include "net/addr.h"
+#include "net/tls_names.h"
 #include "net/url.h"
 
 const char *const tls_versions[] = {"", "1.2", "1.3", NULL};
@@ -74,31 +75,55 @@ static bool set_route(struct target *t, const struct target_opts *o, struct diag
     return ok;
 }
 
-static bool set_tls(struct target *t, const struct tls_opts *o, struct diags *d)
+static struct pos place_of(const struct node *map, const char *option)
 {
-    bool ok = true;
+    const struct node *at = map ? node_find(map, option) : NULL;
 
-    t->tls = *o;
-    t->tls.ca = given(o->ca);
+    return at ? at->at : map ? map->at : (struct pos){0};
+}
+
+/* OpenSSL's list in one option. */
+static bool check_names(const char *list, const char *option,
+                        bool (*known)(const char *, struct err *), const struct node *map,
+                        const char *path, struct diags *d)
+{
+    struct err e;
+
+    return !given(list) || known(list, &e) ||
+           diag_add(d, place_of(map, option), "%s.%s: %s", path, option, e.text);
+}
+
+bool tls_opts_check(const struct tls_opts *o, const struct node *map, const char *path,
+                    struct diags *d)
+{
+    bool ok = check_names(o->ciphers, "ciphers", tls_ciphers_known, map, path, d);
+
+    ok &= check_names(o->groups, "groups", tls_groups_known, map, path, d);
     if (o->key && !o->cert)
-        ok = diag_add(d, t->at, "targets.%s.tls: a key without its cert", t->name);
+        ok = diag_add(d, place_of(map, "key"), "%s.key: a key without its cert", path);
     if (o->max_version && o->min_version > o->max_version)
-        ok = diag_add(d, t->at, "targets.%s.tls: min_version is above max_version", t->name);
+        ok =
+            diag_add(d, place_of(map, "min_version"), "%s: min_version is above max_version", path);
     for (int i = 0; i < o->alpn.n; i++)
         if (strlen(o->alpn.v[i]) < 1 || strlen(o->alpn.v[i]) > 255)
-            ok = diag_add(d, t->at, "targets.%s.tls.alpn: a protocol has 1 to 255 bytes", t->name);
+            ok = diag_add(d, place_of(map, "alpn"), "%s.alpn: a protocol has 1 to 255 bytes", path);
     return ok;
 }
 
-bool target_init(struct target *t, const char *name, const struct target_opts *o, struct pos at,
-                 struct diags *d)
+bool target_init(struct target *t, const char *name, const struct target_opts *o,
+                 const struct node *at, struct diags *d)
 {
     bool ok;
 
     t->name = name;
-    t->at = at;
+    t->at = at->at;
     ok = set_url(t, o->url, d);
     ok &= set_route(t, o, d);
-    ok &= set_tls(t, &o->tls, d);
+    t->tls = o->tls;
+    t->tls.ca = given(o->tls.ca);
+    t->tls.ciphers = given(o->tls.ciphers);
+    t->tls.groups = given(o->tls.groups);
+    ok &= tls_opts_check(&o->tls, node_find(at, "tls") ?: at,
+                         arena_printf(d->arena, "targets.%s.tls", name), d);
     return ok;
 }

@@ -65,6 +65,10 @@ struct target_opts {
 };
 extern const struct opt target_opts_table[];
 
-/* Splits the URL and checks it; reports at `at`. */
-bool target_init(struct target *t, const char *name, const struct target_opts *o, struct pos at,
-                 struct diags *d);
+/* What is wrong with options of TLS in themselves; `map` is where they are written, or NULL. */
+bool tls_opts_check(const struct tls_opts *o, const struct node *map, const char *path,
+                    struct diags *d);
+
+/* Splits the URL and checks it and all else; `at` is the target's map. */
+bool target_init(struct target *t, const char *name, const struct target_opts *o,
+                 const struct node *at, struct diags *d);

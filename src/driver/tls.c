@@ -145,10 +145,9 @@ static bool tls_check(const void *opts, const struct node *at, const char *path,
                         "port, and this driver shakes hands with those",
                         path, o->target->name);
     t = merge(o);
-    if (o->tls.key && !o->tls.cert)
-        diag_add(d, at->at, "%s.key: a key without its cert", path);
-    if (t.tls.max_version && t.tls.min_version > t.tls.max_version)
-        diag_add(d, at->at, "%s: min_version is above max_version", path);
+    if (tls_opts_check(&o->tls, at, path, d) && t.tls.max_version &&
+        t.tls.min_version > t.tls.max_version)
+        diag_add(d, at->at, "%s: min_version is above the target's max_version", path);
     tls_expect_compile(&o->expect, t.tls.verify, node_find(at, "expect"), path, d->arena, d);
     return d->errors == before;
 }

@@ -25,80 +25,46 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/conn_bio.h"
+#include "net/conn_error.h"
 #include "net/rxstamp.h"
 #include "net/tls.h"
 
-static enum conn_fault fault_of(int error)
-{
-    switch (error) {
-    case ECONNREFUSED:
-        return CONN_REFUSED;
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case ENETDOWN:
-        return CONN_UNREACHABLE;
-    case ETIMEDOUT:
-        return CONN_TIMED_OUT;
-    case EMFILE:
-    case ENFILE:
-    case EADDRNOTAVAIL:
-    case EADDRINUSE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EACCES:
-    case EPERM:
-    case EAFNOSUPPORT:
-        return CONN_LOCAL;
-    default:
-        return CONN_RESET;
-    }
-}
-
-/* What to do about a fault of this machine; "" where there is nothing to say. */
-static const char *cure_of(int error)
-{
-    switch (error) {
-    case EMFILE:
-        return "; raise the limit of open files (ulimit -n)";
-    case ENFILE:
-        return "; raise fs.file-max";
-    case EADDRNOTAVAIL:
-    case EADDRINUSE:
-        return "; all local ports are taken: add addresses to the target's source";
-    case ENOBUFS:
-    case ENOMEM:
-        return "; the kernel is short of memory for sockets";
-    case EACCES:
-    case EPERM:
-        return "; a local rule forbids it";
-    default:
-        return "";
-    }
-}
-
-static bool fail(struct conn_error *e, int error, const char *doing, const struct addr *a)
-{
-    char where[ADDR_TEXT_MAX] = "", words[96];
-    const char *reason = strerror_r(error, words, sizeof(words));
-
-    if (a)
-        addr_print(a, where);
-    e->fault = fault_of(error);
-    e->error = error;
-    snprintf(e->why, sizeof(e->why), "%s%s%s: %c%s%s", doing, a ? " " : "", where, reason[0] | 0x20,
-             reason + 1, cure_of(error));
-    return false;
-}
+#define SHARE_BYTES (256 << 10) /* of one connection, each way, before others get their turn */
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
     struct conn *c = arg;
 
     (void)fd;
-    c->readable = (what & EV_READ) != 0;
+    c->readable = (what & (EV_READ | EV_TIMEOUT)) != 0; /* a time-out: see postpone() */
     c->peer_closed |= (what & EV_CLOSED) != 0;
+    c->taken = c->given = 0;
     c->ready(c);
+}
+
+/*
+ * A peer that is faster than this thread would keep it for ever.  What a connection has left when
+ * its share is used up comes with an event of its own, behind timers, arrivals and the events of
+ * others: the loop that called us returns first.
+ */
+static void postpone(struct conn *c)
+{
+    static const struct timeval at_once = {0};
+
+    if (!c->later) { /* its own: a time-out takes an event off its socket */
+        c->later = xcalloc(1, sizeof(*c->later));
+        event_assign(c->later, c->base, -1, 0, on_event, c);
+    }
+    event_add(c->later, &at_once);
+    event_base_loopbreak(c->base);
+}
+
+bool conn_may_read(struct conn *c)
+{
+    if (c->taken < SHARE_BYTES)
+        return true;
+    postpone(c);
+    return false;
 }
 
 static bool register_events(struct conn *c, struct conn_error *e)
@@ -109,7 +75,7 @@ static bool register_events(struct conn *c, struct conn_error *e)
                      on_event, c) == 0 &&
         event_add(c->event, NULL) == 0)
         return true;
-    return fail(e, errno, "watch a connection", NULL);
+    return conn_fail(e, errno, "watch a connection", NULL);
 }
 
 static bool bind_source(int fd, const struct addr *from, struct conn_error *e)
@@ -121,7 +87,7 @@ static bool bind_source(int fd, const struct addr *from, struct conn_error *e)
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
     if (bind(fd, (const struct sockaddr *)&from->sa, from->len) == 0)
         return true;
-    fail(e, errno, "bind", from);
+    conn_fail(e, errno, "bind", from);
     if (errno == EADDRNOTAVAIL)
         snprintf(e->why, sizeof(e->why),
                  "a source address of the target is not one of this machine");
@@ -134,6 +100,8 @@ static void close_socket(struct conn *c)
 
     if (c->event && event_initialized(c->event))
         event_del(c->event);
+    if (c->later)
+        event_del(c->later);
     if (c->ssl) {
         /* Quietly: otherwise OpenSSL takes the session of an unclosed connection for a bad one. */
         SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -158,8 +126,9 @@ void conn_free(struct conn *c)
     conn_close(c);
     tls_session_free(c->session);
     free(c->event);
+    free(c->later);
     c->session = NULL;
-    c->event = NULL;
+    c->event = c->later = NULL;
 }
 
 /* Of several source addresses, the next in turn that is of the peer's family. */
@@ -200,7 +169,7 @@ static bool connect_to(struct conn *c, const struct addr *to, unsigned turn, str
 
     c->fd = socket(to->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
-        return fail(e, errno, "open a socket", NULL);
+        return conn_fail(e, errno, "open a socket", NULL);
     c->state = CONN_CONNECTING;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     rxstamp_enable(c->fd);
@@ -211,7 +180,7 @@ static bool connect_to(struct conn *c, const struct addr *to, unsigned turn, str
         return false;
     }
     at_once = connect(c->fd, (const struct sockaddr *)&to->sa, to->len) == 0;
-    if ((at_once || errno == EINPROGRESS || fail(e, errno, "connect", to)) &&
+    if ((at_once || errno == EINPROGRESS || conn_fail(e, errno, "connect", to)) &&
         register_events(c, e)) {
         if (at_once)
             connected(c);
@@ -239,6 +208,7 @@ bool conn_open(struct conn *c, const struct conn_route *route, unsigned turn, ui
     c->opened_ns = now;
     c->connected_ns = c->secured_ns = c->securing_ns = 0;
     c->read_ns = c->received_ns = 0;
+    c->taken = c->given = 0;
     return connect_next(c, turn, e);
 }
 
@@ -251,33 +221,12 @@ static bool finish_connect(struct conn *c, unsigned turn, struct conn_error *e)
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
         error = errno;
     if (error != 0) {
-        fail(e, error, "connect", to);
+        conn_fail(e, error, "connect", to);
         close_socket(c);
         return connect_next(c, turn, e);
     }
     connected(c);
     return true;
-}
-
-static bool tls_fail(struct conn *c, int ret, const char *doing, struct conn_error *e)
-{
-    int kind = SSL_get_error(c->ssl, ret), error = errno;
-    unsigned long code = ERR_peek_error();
-    char reason[128];
-
-    e->fault = CONN_TLS;
-    e->error = kind == SSL_ERROR_SYSCALL ? error : 0;
-    if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
-        ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        e->fault = CONN_RESET;
-    else if (kind == SSL_ERROR_SYSCALL)
-        e->fault = error ? fault_of(error) : CONN_RESET;
-    errno = error;
-    tls_reason(c->ssl, ret, reason, sizeof(reason));
-    if (e->fault == CONN_RESET && kind != SSL_ERROR_SYSCALL)
-        snprintf(reason, sizeof(reason), "closed by the peer");
-    snprintf(e->why, sizeof(e->why), "%s: %s", doing, reason);
-    return false;
 }
 
 static bool shake_hands(struct conn *c, struct conn_error *e)
@@ -290,7 +239,7 @@ static bool shake_hands(struct conn *c, struct conn_error *e)
         kind = SSL_get_error(c->ssl, ret);
         if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE)
             return true;
-        tls_fail(c, ret, "TLS handshake", e);
+        conn_fail_tls(c, ret, "TLS handshake", e);
         close_socket(c);
         return false;
     }
@@ -333,7 +282,7 @@ static ssize_t plain_result(ssize_t n, const char *doing, struct conn_error *e)
         return n;
     if (errno == EAGAIN || errno == EINTR)
         return CONN_WAIT;
-    fail(e, errno, doing, NULL);
+    conn_fail(e, errno, doing, NULL);
     return CONN_ERROR;
 }
 
@@ -346,20 +295,31 @@ static ssize_t tls_result(struct conn *c, int ret, const char *doing, struct con
     case SSL_ERROR_ZERO_RETURN:
         return CONN_EOF;
     default:
-        tls_fail(c, ret, doing, e);
+        conn_fail_tls(c, ret, doing, e);
         return CONN_ERROR;
     }
 }
 
 ssize_t conn_send(struct conn *c, const char *data, size_t len, struct conn_error *e)
 {
-    int ret;
+    ssize_t n;
 
-    if (!c->ssl)
-        return plain_result(send(c->fd, data, len, MSG_NOSIGNAL), "send", e);
-    errno = 0;
-    ret = SSL_write(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len);
-    return ret > 0 ? ret : tls_result(c, ret, "send", e);
+    if (c->given >= SHARE_BYTES) {
+        postpone(c);
+        return CONN_WAIT;
+    }
+    if (c->ssl) {
+        errno = 0;
+        n = SSL_write(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len);
+        if (n <= 0)
+            return tls_result(c, (int)n, "send", e);
+    } else {
+        n = send(c->fd, data, len, MSG_NOSIGNAL);
+        if (n < 0)
+            return plain_result(n, "send", e);
+    }
+    c->given += (uint32_t)n;
+    return n;
 }
 
 ssize_t conn_recv(struct conn *c, char *data, size_t size, struct conn_error *e)
@@ -368,8 +328,11 @@ ssize_t conn_recv(struct conn *c, char *data, size_t size, struct conn_error *e)
     int ret;
 
     if (!c->ssl) {
+        if (!conn_may_read(c))
+            return CONN_WAIT;
         n = rxstamp_recv(c->fd, data, size, &c->read_ns, &c->received_ns);
         c->drained = n < (ssize_t)size;
+        c->taken += n > 0 ? (uint32_t)n : 0;
         return plain_result(n, "receive", e);
     }
     errno = 0;

@@ -4,7 +4,9 @@
  * Its events are edge-triggered, registered once when it opens and never changed: the owner's
  * ready() runs when something may have moved, and the owner then goes on until an answer is
  * CONN_WAIT.  Data may be left unread: the next event of a connection comes with its next bytes or
- * its end.
+ * its end.  CONN_WAIT also says that the connection has had its share for now, so that a peer that
+ * is faster than this thread does not keep it from timers and other connections; then the next
+ * event comes by itself.
  *
  * {0} is a closed connection.  One thread only.
  */
@@ -52,17 +54,18 @@ struct conn_error {
 };
 
 struct conn {
-    int fd;           /* while not CONN_CLOSED */
-    uint8_t state;    /* enum conn_state */
-    bool peer_closed; /* an end or reset was announced: what is left to read ends with it */
-    bool readable;    /* the last event said so */
-    bool resumed;     /* TLS: this handshake resumed a session */
-    bool drained;     /* the last read of the socket got all there was */
-    uint16_t tried;   /* addresses of the route */
+    int fd;                /* while not CONN_CLOSED */
+    uint8_t state;         /* enum conn_state */
+    bool peer_closed;      /* an end or reset was announced: what is left to read ends with it */
+    bool readable;         /* the last event said so */
+    bool resumed;          /* TLS: this handshake resumed a session */
+    bool drained;          /* the last read of the socket got all there was */
+    uint16_t tried;        /* addresses of the route */
+    uint32_t taken, given; /* bytes read and written since the last event */
     const struct conn_route *route;
     struct ssl_st *ssl;
     struct ssl_session_st *session;
-    struct event *event;
+    struct event *event, *later;
     struct event_base *base;
     void (*ready)(struct conn *c);
     uint64_t opened_ns, connected_ns, secured_ns; /* monotonic, as it went through its states */

@@ -17,11 +17,15 @@ static BIO_METHOD *method;
 static int bio_read(BIO *b, char *data, int size)
 {
     struct conn *c = BIO_get_data(b);
-    ssize_t n;
+    ssize_t n = -1;
 
-    errno = 0;
-    n = rxstamp_recv(c->fd, data, (size_t)size, &c->read_ns, &c->received_ns);
-    c->drained = n < size;
+    errno = EAGAIN;
+    if (conn_may_read(c)) {
+        errno = 0;
+        n = rxstamp_recv(c->fd, data, (size_t)size, &c->read_ns, &c->received_ns);
+        c->drained = n < size;
+        c->taken += n > 0 ? (uint32_t)n : 0;
+    }
     BIO_clear_flags(b, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         BIO_set_retry_read(b);

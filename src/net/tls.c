@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/tls_names.h"
 #include "net/tls_verify.h"
 
 struct alpn { /* a server's protocols, in the wire's form (RFC 7301 3.1) */
@@ -75,27 +76,9 @@ static bool set_version(SSL_CTX *ctx, const char *text, bool min, struct err *e)
                 : SSL_CTX_set_max_proto_version(ctx, version)) == 1;
 }
 
-/* TLS 1.3 suites are set by another call than older ciphers, and are told by their names. */
 static bool set_ciphers(SSL_CTX *ctx, const char *list, struct err *e)
 {
-    struct buf old = {0}, suites = {0};
-    const char *p = list;
-    bool ok;
-
-    while (*p) {
-        size_t len = strcspn(p, ":, ");
-        struct buf *b = strncmp(p, "TLS_", 4) == 0 ? &suites : &old;
-
-        if (len > 0 && b->len > 0)
-            buf_addc(b, ':');
-        buf_add(b, p, len);
-        p += len + (p[len] != '\0');
-    }
-    ok = (old.len == 0 || SSL_CTX_set_cipher_list(ctx, old.data)) &&
-         (suites.len == 0 || SSL_CTX_set_ciphersuites(ctx, suites.data));
-    buf_free(&old);
-    buf_free(&suites);
-    return ok || openssl_err(e, "TLS ciphers", list);
+    return tls_set_ciphers(ctx, list) || openssl_err(e, "TLS ciphers", list);
 }
 
 static bool set_identity(SSL_CTX *ctx, const struct tls_config *c, struct err *e)

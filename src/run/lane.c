@@ -228,7 +228,7 @@ static void wait_until(struct lane_run *l, uint64_t when, uint64_t now)
     uint64_t latest = now + LOOK_NS;
 
     if (when <= now + l->spin_ns) {
-        event_base_loop(l->lane.base, EVLOOP_NONBLOCK);
+        event_base_loop(l->lane.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
         return;
     }
     when -= l->spin_ns;

@@ -99,7 +99,7 @@ static void bind_target(struct suite *s, const struct node *n, const struct bind
     t->services = node_services(n);
     if (node_any_deferred(n))
         return;
-    if (!o.url || !target_init(t, n->key, &o, n->at, b->diags))
+    if (!o.url || !target_init(t, n->key, &o, n, b->diags))
         return;
     hide_userinfo(t);
     if (!b->any_file)

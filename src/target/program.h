@@ -6,14 +6,16 @@
  * them set the same knobs by the same names:
  *
  *     latency=DIST      the last byte leaves this long after the request's head arrived
- *     first_byte=DIST   the head leaves this long after it; the body, at the latency if that is
- * later status=NNN        200..599 size=SIZE         a body of so many bytes errors=RATIO NNN  this
- * share is answered with that status (503) in place of its own reset=RATIO       this share meets a
- * TCP reset in place of an answer (over HTTP/2: RST_STREAM) truncate=BOOL     the connection closes
- * in the middle of the body close=BOOL        the connection closes after the answer chunked=BOOL
- * the body goes in chunks early=1NN         an interim answer with this status goes out as soon as
- * the head has arrived stamps=BOOL       the answer says when the request arrived and how long it
- * took
+ *     first_byte=DIST   the head leaves this long after it; the body later, at the latency
+ *     status=NNN        200..599
+ *     size=SIZE         a body of so many bytes
+ *     errors=RATIO NNN  this share is answered with that status (503) in place of its own
+ *     reset=RATIO       this share meets a TCP reset in place of an answer (HTTP/2: RST_STREAM)
+ *     truncate=BOOL     the connection closes in the middle of the body
+ *     close=BOOL        the connection closes after the answer
+ *     chunked=BOOL      the body goes in chunks
+ *     early=1NN         an interim answer with this status goes out when the head has arrived
+ *     stamps=BOOL       the answer says when the request arrived and how long it took
  */
 #pragma once
 

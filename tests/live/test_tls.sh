@@ -37,6 +37,9 @@ assert len(facts["fingerprint"]) == 64 and facts["not_after"].endswith("Z"), fac
 phase 0 "nginx: a load of full handshakes, none resumed" nginx-load
 phase 0 "nginx: resumed handshakes, TLS 1.3" nginx-resumed
 phase 0 "nginx: resumed handshakes, TLS 1.2" nginx-resumed-12
+phase 0 "requests on resumed connections, and on none" requests-resumed requests-full
+phase 1 "a server that hands out no sessions" nothing-to-resume
+check "it says so" says "the server gave no session to resume"
 phase 1 "a certificate that expires too soon" nginx-short
 check "it says when" says "the certificate expires in 7d"
 phase 1 "a chain to nobody trusted" nginx-foreign

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <event2/event.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -329,8 +330,116 @@ static void bad_contexts_are_explained(void **state)
     }
 }
 
+#define FLOOD_BYTES  (8 << 20)
+#define MOST_AT_ONCE (512 << 10)
+
+struct flood {        /* a client whose peer is always faster than itself */
+    struct conn conn; /* first */
+    bool writes, ended;
+    size_t moved, calls, most; /* bytes, calls of ready(), bytes in one of them */
+};
+
+static ssize_t move(struct flood *f, char *bytes, size_t size)
+{
+    struct pollfd p = {f->conn.fd, f->writes ? POLLOUT : POLLIN, 0};
+    struct conn_error e;
+
+    poll(&p, 1, -1);
+    return f->writes ? conn_send(&f->conn, bytes, size, &e) : conn_recv(&f->conn, bytes, size, &e);
+}
+
+static void on_flood(struct conn *c)
+{
+    static char bytes[64 << 10];
+    struct flood *f = (struct flood *)c;
+    struct conn_error e;
+    size_t now = 0;
+    ssize_t n = 1;
+
+    if (c->state != CONN_OPEN && conn_advance(c, 0, &e) == CONN_CLOSED)
+        f->ended = true;
+    if (c->state != CONN_OPEN)
+        return;
+    while (f->moved < FLOOD_BYTES && (n = move(f, bytes, sizeof(bytes))) > 0) {
+        f->moved += (size_t)n;
+        now += (size_t)n;
+    }
+    f->calls++;
+    f->most = now > f->most ? now : f->most;
+    f->ended = n == CONN_EOF || n == CONN_ERROR || f->moved >= FLOOD_BYTES;
+}
+
+static void *flood_run(void *arg)
+{
+    static char bytes[64 << 10];
+    struct peer *p = arg;
+    int fd = accept(p->fd, NULL, NULL);
+    SSL *ssl = p->ctx ? SSL_new(p->ctx) : NULL;
+
+    if (ssl) {
+        SSL_set_fd(ssl, fd);
+        SSL_accept(ssl);
+    }
+    if (p->count) /* it reads */
+        while ((ssl ? SSL_read(ssl, bytes, sizeof(bytes)) : recv(fd, bytes, sizeof(bytes), 0)) > 0)
+            ;
+    else
+        while ((ssl ? SSL_write(ssl, bytes, sizeof(bytes))
+                    : send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL)) > 0)
+            ;
+    SSL_free(ssl);
+    close(fd);
+    return NULL;
+}
+
+static void flood(bool writes, const struct files *files)
+{
+    struct tls_config server = {.cert = files->cert, .key = files->key}, client = {0};
+    struct arena arena = {0};
+    struct flood f = {.writes = writes};
+    struct conn_route r;
+    struct peer p = {.count = writes};
+    struct conn_error ce;
+    struct err e;
+
+    p.ctx = files->dir[0] ? tls_server_ctx(&server, &e) : NULL;
+    peer_bind(&p);
+    listen(p.fd, 8);
+    assert_int_equal(pthread_create(&p.thread, NULL, flood_run, &p), 0);
+    r = route_to(&arena, p.port);
+    r.ctx = files->dir[0] ? tls_client_ctx(&client, &e) : NULL;
+    f.conn.base = event_base_new();
+    f.conn.ready = on_flood;
+    assert_true(conn_open(&f.conn, &r, 0, now_ns(), &ce));
+    while (!f.ended)
+        event_base_loop(f.conn.base, EVLOOP_ONCE);
+    conn_free(&f.conn);
+    event_base_free(f.conn.base);
+    peer_join(&p);
+    tls_ctx_free(r.ctx);
+    tls_ctx_free(p.ctx);
+    arena_free(&arena);
+    assert_true(f.moved >= FLOOD_BYTES);
+    assert_true(f.most <= MOST_AT_ONCE);
+    assert_true(f.calls >= FLOOD_BYTES / MOST_AT_ONCE);
+}
+
+/* However fast the peer is, others get their turn. */
+static void no_peer_keeps_the_thread(void **state)
+{
+    struct files plain = {0}, files;
+
+    (void)state;
+    make_files(&files);
+    for (int writes = 0; writes < 2; writes++) {
+        flood(writes, &plain);
+        flood(writes, &files);
+    }
+    fs_remove_tree(files.dir);
+}
+
 UNIT_GROUP(conn, cmocka_unit_test(the_next_address_is_tried),
            cmocka_unit_test(the_source_address_is_used),
            cmocka_unit_test(handshakes_say_what_is_wrong),
            cmocka_unit_test(sessions_resume_only_when_asked),
-           cmocka_unit_test(bad_contexts_are_explained))
+           cmocka_unit_test(bad_contexts_are_explained), cmocka_unit_test(no_peer_keeps_the_thread))

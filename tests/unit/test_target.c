@@ -14,9 +14,11 @@ struct good {
 static bool init(struct target *t, const struct target_opts *o, struct arena *arena,
                  struct diags *d)
 {
+    static const struct node at = {.type = NODE_MAP, .at = {3, 5}};
+
     *t = (struct target){0};
     diags_init(d, "suite.yaml", arena);
-    return target_init(t, "edge", o, (struct pos){3, 5}, d);
+    return target_init(t, "edge", o, &at, d);
 }
 
 static void urls_are_taken_apart(void **state)
@@ -79,6 +81,12 @@ static void mistakes_are_reported(void **state)
         {{.url = "https://h/", .tls = {.key = "k"}}, "a key without its cert"},
         {{.url = "https://h/", .tls = {.min_version = 2, .max_version = 1}},
          "min_version is above max_version"},
+        {{.url = "https://h/", .tls = {.ciphers = "HIGH:!RC4:-kRSA:@SECLEVEL=1:HIHG"}},
+         "tls.ciphers: OpenSSL knows no cipher \"HIHG\""},
+        {{.url = "https://h/", .tls = {.ciphers = "TLS_AES_128_GCM_SHA256 TLS_AES_129"}},
+         "tls.ciphers: OpenSSL knows no cipher \"TLS_AES_129\""},
+        {{.url = "https://h/", .tls = {.groups = "X25519:P-265"}},
+         "tls.groups: OpenSSL knows no group \"P-265\""},
     };
 
     (void)state;

@@ -3,8 +3,7 @@
  *
  *     U take up the upgrade   R refuse it with 403    T read a token     P read a ping, answer it
  *     C send a challenge      A challenge again       X close with 1008  E end without a close
- * frame M send a masked frame   J send text that is none of the protocol's  W wait for the client's
- * end
+ * frame M send a masked frame   J send other text       W wait for the client's end
  *
  * Each connection starts the script again.
  */
@@ -205,7 +204,7 @@ static void play(struct bench *b, const char *script, const char *options, int n
     start(&h, script);
     diags_init(&d, "test", &b->arena);
     to.url = arena_printf(&b->arena, "ws://127.0.0.1:%u/connect", (unsigned)h.port);
-    assert_true(target_init(&target, "hub", &to, (struct pos){0}, &d));
+    assert_true(target_init(&target, "hub", &to, &(struct node){.type = NODE_MAP}, &d));
     map = yaml_parse(options, strlen(options), &b->arena, &d);
     if (!map || !opt_bind(driver_ws.opts, NULL, map, "ws", opts, &bind) ||
         !driver_ws.check(opts, map, "ws", &d))
