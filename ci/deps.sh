@@ -8,7 +8,7 @@ build="gcc libc6-dev pkg-config libyaml-dev libevent-dev libssl-dev libcurl4-ope
     protobuf-c-compiler libprotobuf-c-dev libsodium-dev"
 check="$build libcmocka-dev libxml2-utils python3 python3-jsonschema python3-yaml clang-format
     binutils nginx-light postgresql apache2-bin haproxy curl openssl nghttp2-client nghttp2-server
-    python3-grpcio python3-protobuf python3-cryptography protobuf-compiler"
+    python3-grpcio python3-protobuf python3-cryptography protobuf-compiler iproute2 nftables"
 
 case ${1-} in
 build) want=$build ;;

@@ -145,6 +145,9 @@ void op_bytes(struct op *op, uint64_t sent, uint64_t received);
 /* The operation is now held open (hold-connections); it counts as held until it is done. */
 void op_held(struct op *op);
 
+/* It has in truth not been since then (monotonic, ns), which is now known; op_done() is due. */
+void op_lost(struct op *op, uint64_t since_ns);
+
 /* The same for what belongs to no operation. */
 void lane_count(struct lane *lane, int metric, double n);
 void lane_gauge(struct lane *lane, int metric, double value);
@@ -188,6 +191,8 @@ struct driver {
     bool (*start)(struct lane *lane, struct err *e);
     void (*fire)(struct lane *lane, struct op *op);
     void (*flush)(struct lane *lane);
+    void (*last_look)(struct op *op,
+                      uint64_t now); /* at one held when the load is over; may end it */
     void (*stop)(struct lane *lane);
     void (*collect)(struct job *job);
 };

@@ -99,6 +99,8 @@ static const struct metric slow_metrics[] = {
                         "evictions with an HTTP answer, such as 408", false},
     [SLOW_BY_H2] = {"closed_by_h2", METRIC_COUNTER, UNIT_NONE,
                     "evictions by an HTTP/2 GOAWAY or RST_STREAM", false},
+    [SLOW_LOST] = {"connections_lost", METRIC_COUNTER, UNIT_NONE,
+                   "held connections of which nothing was acknowledged any more", false},
     [SLOW_METRICS] = {0},
 };
 
@@ -203,6 +205,7 @@ const struct driver driver_slow = {
     .prepare = slow_prepare,
     .start = slow_start,
     .fire = slow_fire,
+    .last_look = slow_last_look,
     .stop = slow_stop,
     .collect = slow_collect,
 };

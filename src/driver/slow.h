@@ -28,6 +28,7 @@ enum slow_metric {
     SLOW_BY_ALERT,
     SLOW_BY_STATUS,
     SLOW_BY_H2,
+    SLOW_LOST,
     SLOW_METRICS,
 };
 
@@ -126,6 +127,7 @@ struct slow_conn {
 bool slow_start(struct lane *lane, struct err *e);
 void slow_fire(struct lane *lane, struct op *op);
 void slow_stop(struct lane *lane);
+void slow_last_look(struct op *op, uint64_t now);
 
 /* For attacks: sends, keeping what the kernel does not take.  May end the connection: s->op is NULL
  * then. */

@@ -9,6 +9,7 @@
  * First follow-ups are spread uniformly over one interval, so that a thousand connections opened
  * together do not speak together.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +21,11 @@
 #include "base/rng.h"
 #include "driver/route.h"
 #include "driver/slow.h"
+#include "net/silence.h"
 #include "net/tls.h"
 
 #define UNSENT_MAX (128 << 10)
+#define SILENCE_MS 5000 /* without an acknowledgement a connection is no pressure any more */
 
 static struct lane *lane_of(const struct slow_conn *s)
 {
@@ -71,6 +74,23 @@ static bool is_held(const struct slow_conn *s)
     return s->settled_ns == UINT64_MAX;
 }
 
+/* The server has not ended it: packets are dropped on the way, or its machine is gone. */
+static void lose(struct slow_conn *s, uint64_t since, uint64_t now)
+{
+    char why[80];
+
+    snprintf(why, sizeof(why), "held, and then nothing was acknowledged for %d s",
+             (int)((now - since) / NS_PER_S));
+    op_lost(s->op, since);
+    op_count_now(s->op, SLOW_LOST, 1);
+    end(s, OP_UNREACHABLE, why, now);
+}
+
+static bool is_silence(const struct conn_error *e)
+{
+    return e && (e->error == ETIMEDOUT || e->error == EHOSTUNREACH || e->error == ENETUNREACH);
+}
+
 void slow_ended(struct slow_conn *s, const struct conn_error *e)
 {
     uint64_t now = now_ns();
@@ -81,6 +101,10 @@ void slow_ended(struct slow_conn *s, const struct conn_error *e)
         snprintf(why, sizeof(why), "ended before it counted as held: %s",
                  e ? e->why : "closed by the peer");
         refuse(s, e ? route_outcome(e->fault) : OP_RESET, why);
+        return;
+    }
+    if (is_silence(e) && s->conn.state != CONN_CLOSED) {
+        lose(s, silence_began(s->conn.fd, now), now);
         return;
     }
     op_part(s->op, slow_part(s, e, &closed_by));
@@ -219,6 +243,10 @@ static void look(struct slow_conn *s)
         return;
     if (getsockopt(s->conn.fd, SOL_SOCKET, SO_ERROR, &e.error, &len) != 0)
         e.error = 0;
+    if (is_silence(&e)) {
+        e.fault = CONN_TIMED_OUT;
+        snprintf(e.why, sizeof(e.why), "connection timed out");
+    }
     slow_ended(s, e.error ? &e : NULL);
 }
 
@@ -260,6 +288,7 @@ static void begin(struct slow_conn *s)
         return;
     }
     timers_cancel(lane->timers, &s->timer);
+    silence_limit(s->conn.fd, SILENCE_MS);
     s->begun_ns = now;
     s->settled_ns = now + (uint64_t)j->opts->settle;
     s->next_ns = UINT64_MAX;
@@ -364,6 +393,15 @@ void slow_fire(struct lane *lane, struct op *op)
         refuse(s, route_outcome(e.fault), e.why);
     else if (s->conn.state != CONN_CONNECTING)
         open_further(s);
+}
+
+void slow_last_look(struct op *op, uint64_t now)
+{
+    struct slow_conn *s = op->priv;
+    uint64_t since = s->conn.state != CONN_CLOSED ? silence_since(s->conn.fd, now) : UINT64_MAX;
+
+    if (since < now)
+        lose(s, since, now);
 }
 
 void slow_stop(struct lane *lane)

@@ -33,6 +33,17 @@ void held_add(struct held *h, uint64_t count, uint64_t until_ns)
     }
 }
 
+void held_take(struct held *h, uint64_t from_ns)
+{
+    while (from_ns < h->until_ns) {
+        uint64_t second = from_ns / NS_PER_S, ends = (second + 1) * NS_PER_S;
+        uint64_t to = h->until_ns < ends ? h->until_ns : ends;
+
+        *second_of(h, (int)second) -= (double)(to - from_ns);
+        from_ns = to;
+    }
+}
+
 void held_merge(struct held *into, const struct held *from)
 {
     for (int i = 0; i < from->seconds; i++)

@@ -15,6 +15,8 @@ struct held {   /* {0} at the start of a step */
 
 /* `count` were held from the last call up to `until_ns` after the start of the step. */
 void held_add(struct held *h, uint64_t count, uint64_t until_ns);
+/* One of those that were counted was not held from `from_ns` on. */
+void held_take(struct held *h, uint64_t from_ns);
 void held_merge(struct held *into, const struct held *from);
 
 bool held_ever(const struct held *h); /* anything at all */

@@ -120,6 +120,19 @@ void lane_account_held(struct lane_run *l, uint64_t now)
         l->held_since_ns = now;
 }
 
+void lane_take_held(struct lane_run *l, uint64_t from_ns)
+{
+    uint64_t until = l->held_since_ns;
+
+    if (l->setup.load->executor != EX_HOLD_CONNECTIONS || from_ns < l->start_ns)
+        return;
+    held_take(&l->totals.held, from_ns - l->start_ns);
+    if (from_ns < l->ramp_end_ns)
+        from_ns = l->ramp_end_ns;
+    if (until > from_ns)
+        l->totals.held.held_ns -= (double)(until - from_ns);
+}
+
 uint32_t lane_second(struct lane_run *l, uint64_t due_ns)
 {
     if (due_ns - l->second_ns >= NS_PER_S) { /* wraps, and so holds, when due lies before */
@@ -308,6 +321,10 @@ static void end_unfinished(struct lane_run *l)
         if (!l->slots[i].busy)
             continue;
         if (held && l->slots[i].held) {
+            if (l->setup.driver->last_look)
+                l->setup.driver->last_look(op, now);
+            if (!l->slots[i].busy)
+                continue;
             op_done_at(op, OP_OK, NULL, now);
             continue;
         }

@@ -13,6 +13,7 @@
 struct slot { /* what the engine keeps of one operation besides struct op */
     uint32_t next_free;
     bool busy, held;
+    uint64_t held_ns; /* since when, if it is held */
 };
 
 struct staged { /* a value that waits for its operation's outcome, which is one of its tags */
@@ -56,6 +57,9 @@ struct lane_run {
 
 /* Brings the connection-time held up to date; before every change of l->held. */
 void lane_account_held(struct lane_run *l, uint64_t now);
+
+/* One of those held was not since `from_ns`; what is held has just been accounted for. */
+void lane_take_held(struct lane_run *l, uint64_t from_ns);
 
 /* The second of the step that a due time falls into. */
 uint32_t lane_second(struct lane_run *l, uint64_t due_ns);

@@ -113,9 +113,24 @@ void op_held(struct op *op)
 
     if (s->held)
         return;
-    lane_account_held(l, now_ns());
+    s->held_ns = now_ns();
+    lane_account_held(l, s->held_ns);
     s->held = true;
     l->held++;
+}
+
+void op_lost(struct op *op, uint64_t since_ns)
+{
+    struct lane_run *l = run_of(op);
+    struct slot *s = slot_of(l, op);
+    uint64_t now = now_ns();
+
+    if (!s->held || since_ns >= now)
+        return;
+    lane_account_held(l, now);
+    lane_take_held(l, since_ns > s->held_ns ? since_ns : s->held_ns);
+    s->held = false;
+    l->held--;
 }
 
 /* Values that belong to no operation are counted in the second in which they are reported. */

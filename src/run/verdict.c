@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/units.h"
+#include "run/attack.h"
 #include "run/result.h"
 #include "run/window.h"
 
@@ -93,59 +94,18 @@ static bool never_reached(const struct step_result *r)
     return any;
 }
 
-/* A step with `during:` whose attack did not hold for long enough, or did not hold at all. */
-static const char *attack_missing(const struct judging *j, const struct step_result *r)
-{
-    const struct during *d = r->step->during;
-    char share[UNITS_MAX], asked[UNITS_MAX];
-    struct windows w;
-    int held, of;
-
-    if (!r->attack || !r->attack->begun)
-        return NULL;
-    windows_find(r, &w);
-    held = w.held;
-    of = w.asked;
-    windows_free(&w);
-    if (held >= (int)(d->at_least / NS_PER_S))
-        return NULL;
-    return arena_printf(
-        j->arena,
-        "the attack \"%s\" held %s of its %s connections in %d of %d seconds, and at_least asks "
-        "for %d%s%s",
-        d->attack->name, units_print_ratio(d->held, share),
-        units_print_count((double)d->attack->load.connections, asked), held, of,
-        (int)(d->at_least / NS_PER_S), r->attack->error_count ? ": " : "",
-        r->attack->error_count ? r->attack->errors[0].why : "");
-}
-
-/* A load of nothing but held connections, and none was. */
-static bool never_held(const struct step_result *r)
-{
-    struct selection sel = {.metric = M_CONNECTIONS_HELD, .part = -1, .outcome = -1, .to = -1};
-    struct series s;
-    bool never;
-
-    if (r->step->load.executor != EX_HOLD_CONNECTIONS || !r->sent)
-        return false;
-    series_select(&s, &r->meter, &sel);
-    never = s.max <= 0;
-    series_free(&s);
-    return never;
-}
-
 /* Why nothing that the step measured can decide; NULL: it can. */
 static const char *undecidable(const struct judging *j, const struct step_result *r,
                                const char **type)
 {
-    if (never_held(r)) {
+    if (attack_never_held(r)) {
         *type = "infra";
         return arena_printf(j->arena, "no connection was ever held: %s",
                             r->error_count ? r->errors[0].why : "none got as far in time");
     }
-    if (attack_missing(j, r)) {
+    if (attack_missing(r, j->arena)) {
         *type = "inconclusive";
-        return attack_missing(j, r);
+        return attack_missing(r, j->arena);
     }
     return NULL;
 }
@@ -160,6 +120,9 @@ static const char *unfounded_breach(const struct judging *j, const struct step_r
         return r->failure;
     if (never_reached(r))
         return arena_printf(j->arena, "the target was never reached: %s", r->errors[0].why);
+    if (attack_was_lost(r, f->metric))
+        return arena_printf(j->arena, "connections were lost on the way: %s",
+                            first_why(r, FAULT_PATH));
     if (r->interrupted && !sampled) /* a count of what was cut short is no count of the whole */
         return "a signal ended the step before its time";
     return NULL;
