@@ -106,6 +106,11 @@ struct timer *timers_pop(struct timers *ts, uint64_t now, uint64_t *when_ns)
     return t;
 }
 
+uint64_t timers_when(const struct timers *ts, const struct timer *t)
+{
+    return t->index ? ts->heap[t->index - 1].when : UINT64_MAX;
+}
+
 int timers_run(struct timers *ts, uint64_t now)
 {
     struct timer *t;

@@ -24,6 +24,7 @@ struct timers {
 void timers_set(struct timers *ts, struct timer *t, uint64_t when_ns); /* moves one already set */
 void timers_cancel(struct timers *ts, struct timer *t);                /* idle timers too */
 uint64_t timers_next(const struct timers *ts);                         /* UINT64_MAX: none */
+uint64_t timers_when(const struct timers *ts, const struct timer *t);  /* UINT64_MAX: idle */
 int timers_run(struct timers *ts, uint64_t now); /* fires all due, earliest first; how many */
 
 /* The earliest one if it is due, idle now and not fired, with the time it was set for; or NULL. */

@@ -29,6 +29,14 @@ static void add_origins(struct buf *b, const struct vars *vars)
     }
 }
 
+static void add_sizes(struct buf *b, const struct stepping *s)
+{
+    char start[UNITS_MAX], max[UNITS_MAX], hold[UNITS_MAX];
+
+    buf_printf(b, ", %s to %s, each held for %s", stepping_print(s, s->start, start),
+               stepping_print(s, s->max, max), units_print_duration((double)s->hold, hold));
+}
+
 static void add_step(struct buf *b, const struct step_plan *s, bool parallel)
 {
     char count[UNITS_MAX], length[UNITS_MAX];
@@ -40,20 +48,25 @@ static void add_step(struct buf *b, const struct step_plan *s, bool parallel)
         return;
     }
     buf_printf(b, "%s", executor_names[l->executor]);
-    if (s->operations > 0)
+    if (l->executor == EX_STEPPING)
+        add_sizes(b, &l->stepping);
+    else if (s->operations > 0)
         buf_printf(b, ", %s operations", units_print_count(s->operations, count));
     else
         buf_adds(b, ", as many operations as the target allows");
     buf_printf(b, ", at most %llu at once", (unsigned long long)s->in_flight);
     if (s->length_s > 0)
-        buf_printf(b, ", %s", units_print_duration(s->length_s * 1e9, length));
+        buf_printf(b, ", %s%s", l->executor == EX_STEPPING ? "at most " : "",
+                   units_print_duration(s->length_s * 1e9, length));
     else if (s->length_s < 0)
         buf_adds(b, ", until stopped");
     buf_addc(b, '\n');
     for (int i = 0; i < s->step->threshold_count; i++)
         buf_printf(b, "  %s  %s %s%s\n", parallel ? "  " : "",
                    s->step->thresholds[i]->selector.metric, s->step->thresholds[i]->text,
-                   s->step->implied_threshold ? "  (stands in: the step has none)" : "");
+                   s->step->implied_threshold && i == s->step->threshold_count - 1
+                       ? "  (stands in: the step has none)"
+                       : "");
 }
 
 /* Only where a load comes anywhere near the number of ports. */

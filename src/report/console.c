@@ -167,7 +167,7 @@ static void add_step(struct buf *out, const struct step_result *sr)
                units_print_count((double)(sr->failed + sr->client_errors), text));
     if (f.rate > 0)
         buf_printf(out, ", %s", units_print_rate(f.rate, text));
-    if (f.measured) {
+    if (f.measured && sr->step->load.executor != EX_STEPPING) {
         buf_printf(out, ", p50 %s", units_print_duration(f.p50, text));
         buf_printf(out, ", p95 %s", units_print_duration(f.p95, text));
         buf_printf(out, ", p99 %s", units_print_duration(f.p99, text));

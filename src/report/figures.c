@@ -12,10 +12,11 @@ struct step_result figures_step(const struct phase_result *p, int i)
     return p->steps ? p->steps[i] : (struct step_result){.step = &p->phase->steps[i]};
 }
 
-struct view { /* a step, or one of its windows */
+struct view { /* a step, one of its windows, or some of its seconds */
     const struct step_result *sr;
     struct windows w;
     enum window window;
+    int from, to; /* to 0: not by seconds */
 };
 
 /* What a threshold that names no window would judge. */
@@ -44,13 +45,17 @@ static bool series_of(const struct view *v, const char *metric, int part, int ou
     sel.part = part;
     sel.outcome = outcome;
     windows_select(&v->w, v->window, &sel);
+    if (v->to > 0) {
+        sel.from = v->from;
+        sel.to = v->to;
+    }
     series_select(s, &sr->meter, &sel);
     return true;
 }
 
 static double seconds_of(const struct view *v, const struct series *s)
 {
-    return step_seconds(v->sr, s, v->window != WINDOW_NONE);
+    return v->to > 0 ? v->to - v->from : step_seconds(v->sr, s, v->window != WINDOW_NONE);
 }
 
 static void get(const struct view *v, struct figures *f)
@@ -91,7 +96,14 @@ void figures_get(const struct step_result *sr, struct figures *f)
 void figures_get_window(const struct step_result *sr, const struct windows *w, enum window window,
                         struct figures *f)
 {
-    struct view v = {sr, *w, window};
+    struct view v = {.sr = sr, .w = *w, .window = window};
+
+    get(&v, f);
+}
+
+void figures_get_seconds(const struct step_result *sr, int from, int to, struct figures *f)
+{
+    struct view v = {.sr = sr, .window = WINDOW_NONE, .from = from, .to = to};
 
     get(&v, f);
 }
@@ -203,6 +215,13 @@ json_t *figures_json(const struct step_result *sr)
 
     windows_free(&v.w);
     return all;
+}
+
+json_t *figures_seconds_json(const struct step_result *sr, int from, int to)
+{
+    struct view v = {.sr = sr, .window = WINDOW_NONE, .from = from, .to = to};
+
+    return metrics_of(&v);
 }
 
 static json_t *window_json(const struct view *v)

@@ -24,6 +24,10 @@ void figures_get(const struct step_result *sr, struct figures *f);
 void figures_get_window(const struct step_result *sr, const struct windows *w, enum window window,
                         struct figures *f);
 
+/* The same of seconds from..to-1 of the step. */
+void figures_get_seconds(const struct step_result *sr, int from, int to, struct figures *f);
+struct json_t *figures_seconds_json(const struct step_result *sr, int from, int to);
+
 /* k6's shape: {"op_duration": {"type": "trend", "contains": "time", "values": {...}}, ...}. */
 struct json_t *figures_json(const struct step_result *sr);
 

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "report/files.h"
+#include "report/sizes_report.h"
 #include "report/text.h"
 #include "run/result.h"
 
@@ -43,7 +44,8 @@ struct junit_suite {
     struct junit_case *cases;
     int count, cap;
     int failures, errors, skipped;
-    const char *output; /* of a failed service; or NULL */
+    const char *output;               /* of a failed service; or NULL */
+    const struct phase_result *phase; /* or NULL */
 };
 
 struct junit {
@@ -147,6 +149,7 @@ static void phase_add(struct junit *j, const struct phase_result *p)
     if (p->started_wall_ns)
         s->started_wall_ns = p->started_wall_ns;
     s->elapsed_ns = p->elapsed_ns;
+    s->phase = p;
     findings_add(s, p->findings, p);
     if (s->count == 0)
         case_add(s, &none);
@@ -296,6 +299,8 @@ static void write_output(struct junit *j, const struct junit_suite *s)
         if (c->warn && (c->state == FOUND_BREACH || c->state == FOUND_INCONCLUSIVE))
             buf_printf(&b, "warning: %s: %s\n", c->name, c->message ? c->message : "");
     }
+    for (int i = 0; s->phase && s->phase->steps && i < s->phase->phase->step_count; i++)
+        sizes_report_lines(&s->phase->steps[i], &b);
     xmlTextWriterStartElement(j->xml, x("system-out"));
     lines(j, buf_text(&b));
     xmlTextWriterEndElement(j->xml);

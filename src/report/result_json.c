@@ -13,6 +13,7 @@
 #include "report/pressure.h"
 #include "report/files.h"
 #include "report/plan_json.h"
+#include "report/sizes_report.h"
 #include "report/text.h"
 #include "run/result.h"
 
@@ -157,6 +158,7 @@ static json_t *step_json(const struct step_result *sr)
     json_object_set_new(o, "metrics", figures_json(sr));
     json_object_set_new(o, "during", figures_during_json(sr));
     json_object_set_new(o, "pressure", pressure_json(sr));
+    json_object_set_new(o, "stepping", sizes_report_json(sr));
     json_object_set_new(o, "errors", errors_json(sr));
     return o;
 }

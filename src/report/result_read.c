@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "report/document.h"
+#include "report/sizes_report.h"
 #include "report/text.h"
 #include "run/result.h"
 
@@ -80,6 +81,7 @@ static void step_read(struct reading *rd, const json_t *from, struct step_result
     sr->interrupted = read_bool(rd, from, "interrupted");
     sr->failure_is_breach = read_bool(rd, from, "failure_is_breach");
     sr->facts = facts_read(rd, from);
+    sizes_report_read(rd, from, sr);
     errors_read(rd, read_list(rd, from, "errors"), sr);
 }
 

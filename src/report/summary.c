@@ -10,6 +10,7 @@
 #include "report/attack.h"
 #include "report/figures.h"
 #include "report/files.h"
+#include "report/sizes_report.h"
 #include "report/summary.h"
 #include "report/table.h"
 #include "report/text.h"
@@ -61,6 +62,8 @@ static void add_figures(struct table *t, const struct step_result *sr)
     struct figures f;
 
     figures_get(sr, &f);
+    if (sr->step->load.executor == EX_STEPPING) /* of all its sizes together they say nothing */
+        f.measured = false;
     summary_times(t, &f);
 }
 
@@ -202,8 +205,10 @@ static void phase(struct summary *s, const struct phase_result *p)
         return;
     if (p->steps)
         steps(s, p);
-    for (int i = 0; p->steps && i < p->phase->step_count; i++)
+    for (int i = 0; p->steps && i < p->phase->step_count; i++) {
         attack_text(&p->steps[i], s->color, s->out);
+        sizes_report_text(&p->steps[i], s->color, s->out);
+    }
     thresholds(s, p);
     sentences(s, p->findings);
     if (has_errors(p)) {

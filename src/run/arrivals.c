@@ -38,13 +38,23 @@ void arrivals_init(struct arrivals *a, const struct load *load)
             load->duration == DURATION_UNTIL_STOPPED ? INFINITY : seconds(load->duration);
 
         add_stage(a, length, load->rate, load->rate);
-        a->stages[0].slope = 0;
         return;
     }
     for (int i = 0; i < load->stage_count; i++) {
         add_stage(a, seconds(load->stages[i].duration), rate, load->stages[i].target);
         rate = load->stages[i].target;
     }
+}
+
+void arrivals_change(struct arrivals *a, uint64_t from_ns, double rate)
+{
+    int n = a->stage_count;
+
+    a->stages = xrealloc(a->stages, ((size_t)n + 1) * sizeof(*a->stages));
+    a->stages[n].from_s = a->stages[n].before = 0;
+    if (n > 0)
+        a->stages[n - 1].length_s = seconds((int64_t)from_ns) - a->stages[n - 1].from_s;
+    add_stage(a, INFINITY, rate, rate);
 }
 
 void arrivals_fini(struct arrivals *a)
@@ -69,7 +79,9 @@ uint64_t arrivals_due(struct arrivals *a, uint64_t k)
     for (; a->at < a->stage_count; a->at++) {
         double x = (double)k - a->stages[a->at].before, rate = a->stages[a->at].rate;
         double slope = a->stages[a->at].slope, length = a->stages[a->at].length_s;
-        double all = isinf(length) ? INFINITY : (rate + slope * length / 2) * length;
+        double all = rate <= 0 && slope <= 0 ? 0
+                     : isinf(length)         ? INFINITY
+                                             : (rate + slope * length / 2) * length;
 
         if (x < all - 1e-9)
             return (uint64_t)((a->stages[a->at].from_s + time_of(rate, slope, x)) * 1e9 + 0.5);

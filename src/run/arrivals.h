@@ -23,6 +23,12 @@ struct arrivals {
 void arrivals_init(struct arrivals *a, const struct load *load);
 void arrivals_fini(struct arrivals *a);
 
+/*
+ * From `from_ns` on, which is later than any such time before, `rate` a second (0: none) instead.
+ * What was due before stays due then.
+ */
+void arrivals_change(struct arrivals *a, uint64_t from_ns, double rate);
+
 /* ns after the start at which arrival k (from 0) is due; UINT64_MAX after the last one. */
 uint64_t arrivals_due(struct arrivals *a, uint64_t k);
 

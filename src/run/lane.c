@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "run/lane_ladder.h"
 #include "run/lane_state.h"
 #include "suite/load.h"
 
@@ -52,6 +53,7 @@ struct lane_run *lane_new(const struct lane_setup *s)
 void lane_free(struct lane_run *l)
 {
     meter_free(&l->meter);
+    meter_free(&l->answer.meter);
     pacer_fini(&l->pacer);
     timers_free(&l->timers);
     arena_free(&l->arena);
@@ -203,7 +205,28 @@ static uint64_t begin_due(struct lane_run *l, uint64_t now)
     return UINT64_MAX;
 }
 
-/* The main thread may have ended the step early. */
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void count_dropped(struct lane_run *l)
+{
+    uint64_t now = now_ns(), n = pacer_drop(&l->pacer, now);
+    int second = (int)lane_second(l, earliest(now, l->end_ns));
+
+    l->totals.dropped += n;
+    if (n == 0)
+        return;
+    meter_count(&l->meter, M_DROPPED_ITERATIONS, 0, TAG_FAILED, second, (double)n);
+    if (load_model(l->setup.load) == EX_AGENT_FLEET)
+        meter_count(&l->meter, M_MISSED_BEATS, 0, TAG_OK, second, (double)n);
+}
+
+/*
+ * The main thread may have ended the step early.  Of stepping that is when its answer is known:
+ * what still waits for a target that cannot keep up is not sent to it any more.
+ */
 static void obey(struct lane_run *l)
 {
     uint64_t stop = atomic_load_explicit(&l->setup.control->stop_ns, memory_order_relaxed);
@@ -213,6 +236,8 @@ static void obey(struct lane_run *l)
         l->end_ns = stop;
         l->stopped = true;
         pacer_stop(&l->pacer, stop);
+        if (l->setup.ladder)
+            count_dropped(l);
     }
     l->deadline_ns = l->end_ns > UINT64_MAX - grace ? UINT64_MAX : l->end_ns + grace;
 }
@@ -252,15 +277,12 @@ static void wait_until(struct lane_run *l, uint64_t when, uint64_t now)
     event_base_loop(l->lane.base, EVLOOP_ONCE);
 }
 
-static uint64_t earliest(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void turn(struct lane_run *l)
 {
     uint64_t now = now_ns(), next;
 
+    if (l->setup.ladder)
+        lane_ladder_follow(l);
     timers_run(&l->timers, now);
     next = begin_due(l, now);
     if (l->setup.driver->flush)
@@ -277,16 +299,9 @@ static void turn(struct lane_run *l)
 
 static uint64_t spin_for(const struct load *load, int lanes)
 {
-    double rate = load->rate;
+    double rate = load_peak_rate(load);
 
-    if (load->executor == EX_RAMPING_ARRIVAL_RATE) {
-        rate = load->start_rate;
-        for (int i = 0; i < load->stage_count; i++)
-            rate = load->stages[i].target > rate ? load->stages[i].target : rate;
-    } else if (load->executor != EX_CONSTANT_ARRIVAL_RATE) {
-        return 0;
-    }
-    return rate / lanes <= SPIN_RATE ? SPIN_NS : 0;
+    return rate > 0 && rate / lanes <= SPIN_RATE ? SPIN_NS : 0;
 }
 
 static void ready(struct lane_run *l)
@@ -299,6 +314,8 @@ static void ready(struct lane_run *l)
 
     l->start_ns = l->second_ns = start;
     pacer_start(&l->pacer, start);
+    if (l->setup.ladder)
+        lane_ladder_follow(l);
     l->end_ns = l->pacer.end_ns;
     l->held_since_ns = start;
     l->ramp_end_ns = start + (uint64_t)(ramp_s * 1e9);
@@ -335,19 +352,6 @@ static void end_unfinished(struct lane_run *l)
     }
 }
 
-static void count_dropped(struct lane_run *l)
-{
-    uint64_t now = now_ns(), n = pacer_drop(&l->pacer, now);
-    int second = (int)lane_second(l, earliest(now, l->end_ns));
-
-    l->totals.dropped = n;
-    if (n == 0)
-        return;
-    meter_count(&l->meter, M_DROPPED_ITERATIONS, 0, TAG_FAILED, second, (double)n);
-    if (l->setup.load->executor == EX_AGENT_FLEET)
-        meter_count(&l->meter, M_MISSED_BEATS, 0, TAG_OK, second, (double)n);
-}
-
 void lane_run(struct lane_run *l)
 {
     double ask_from, ask_to;
@@ -372,6 +376,11 @@ void lane_run(struct lane_run *l)
 const struct lane_live *lane_live(const struct lane_run *l)
 {
     return &l->live;
+}
+
+struct ladder_answer *lane_answer(struct lane_run *l)
+{
+    return &l->answer;
 }
 
 const char *lane_error(const struct lane_run *l)

@@ -17,6 +17,8 @@
 #include "stats/meter.h"
 
 struct err;
+struct ladder;
+struct ladder_answer;
 struct lane_run;
 struct load;
 
@@ -49,6 +51,7 @@ struct lane_setup {
     struct step_control *control;
     int index;
     uint64_t seed;
+    const struct ladder *ladder; /* stepping; else NULL */
 };
 
 struct lane_run *lane_new(const struct lane_setup *s);
@@ -63,6 +66,7 @@ void lane_close(struct lane_run *l);
 
 /* From any thread. */
 const struct lane_live *lane_live(const struct lane_run *l);
+struct ladder_answer *lane_answer(struct lane_run *l); /* see ladder.h */
 
 /* After the thread has ended. */
 const char *lane_error(const struct lane_run *l);

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "run/failures.h"
+#include "run/ladder.h"
 #include "run/lane.h"
 #include "run/pacer.h"
 
@@ -49,6 +50,8 @@ struct lane_run {
     uint64_t held_since_ns, ramp_end_ns; /* hold-connections */
     uint64_t spin_ns; /* how long to poll instead of sleeping before a due time */
     bool stopped;     /* by control->stop_ns, before the planned end */
+    int rungs;        /* taken up of setup.ladder */
+    struct ladder_answer answer;
 
     struct staged stage[STAGE_MAX];
     int staged;

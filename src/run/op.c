@@ -199,7 +199,7 @@ static void count_outcome(struct lane_run *l, const struct op *op, enum outcome 
 /* A beat counts as missed if its answer took longer than one interval. */
 static void count_beat(struct lane_run *l, const struct op *op, bool ok, uint64_t age)
 {
-    if (l->setup.load->executor == EX_AGENT_FLEET &&
+    if (load_model(l->setup.load) == EX_AGENT_FLEET &&
         (!ok || age > (uint64_t)l->setup.load->interval))
         meter_count(&l->meter, M_MISSED_BEATS, op->part, TAG_OK, (int)op->second, 1);
 }

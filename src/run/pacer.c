@@ -2,22 +2,15 @@
  * pacer.c - the executors.
  *
  * Open models take their times from a closed form (arrivals.h).  A closed model's user is due again
- * at the moment its last operation ended.  The fleet keeps one timer for each agent, set to its
- * next beat: agent a has a phase drawn once, uniform over the interval, and beat n is due at
- *
- *     start + phase + n * interval + jitter(a, n)
- *
- * counted from the first such moment after the agent's place in the ramp; the jitter is a hash of
- * seed, agent and beat, so that the schedule never drifts and every run with the same seed is the
- * same.
+ * at the moment its last operation ended.  Agents are in pacer_fleet.c, changes of size in
+ * pacer_size.c.
  */
-#include "run/pacer.h"
+#include "run/pacer_state.h"
 
 #include <math.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "suite/load.h"
 
 #define FIRST_RATE 4000 /* first operations of virtual users a second, over all lanes */
@@ -28,28 +21,6 @@ struct pacer_vu {
     bool parked;       /* idle and beyond the ramp's level: not in the ring of the idle */
 };
 
-static uint64_t share(uint64_t total, int index, int lanes)
-{
-    return total / (uint64_t)lanes + ((uint64_t)index < total % (uint64_t)lanes);
-}
-
-static bool is_closed(const struct load *l)
-{
-    return l->executor == EX_CONSTANT_VUS || l->executor == EX_RAMPING_VUS ||
-           l->executor == EX_PER_VU_ITERATIONS || l->executor == EX_SHARED_ITERATIONS;
-}
-
-static uint64_t most_vus(const struct load *l)
-{
-    double most = (double)l->start_vus;
-
-    if (l->executor != EX_RAMPING_VUS)
-        return (uint64_t)l->vus;
-    for (int i = 0; i < l->stage_count; i++)
-        most = fmax(most, l->stages[i].target);
-    return (uint64_t)most;
-}
-
 int pacer_slots(const struct load *l, int index, int lanes)
 {
     uint64_t n = (uint64_t)l->max_in_flight;
@@ -57,23 +28,23 @@ int pacer_slots(const struct load *l, int index, int lanes)
 
     if (l->executor == EX_ONCE)
         return index == 0;
-    if (is_closed(l))
-        return (int)share(most_vus(l), index, lanes);
+    if (load_is_closed(l))
+        return (int)pacer_share((uint64_t)load_most_vus(l), index, lanes);
     if (l->executor == EX_HOLD_CONNECTIONS)
-        return (int)share((uint64_t)l->connections, index, lanes);
+        return (int)pacer_share((uint64_t)l->connections, index, lanes);
     if (planned > 0 && planned < (double)n)
         n = (uint64_t)planned + 1;
-    return (int)(share(n, index, lanes) ? share(n, index, lanes) : 1);
+    return (int)(pacer_share(n, index, lanes) ? pacer_share(n, index, lanes) : 1);
 }
 
 static void init_vus(struct pacer *p)
 {
-    p->vu_count = (uint32_t)share(most_vus(p->load), p->index, p->lanes);
+    p->vu_count = (uint32_t)pacer_share((uint64_t)load_most_vus(p->load), p->index, p->lanes);
     p->vus = xcalloc(p->vu_count, sizeof(*p->vus));
     p->idle = xcalloc(p->vu_count, sizeof(*p->idle));
     p->vu_active = p->vu_count;
     if (p->load->executor == EX_SHARED_ITERATIONS)
-        p->limit = p->vu_count ? share((uint64_t)p->load->iterations, p->index, p->lanes) : 0;
+        p->limit = p->vu_count ? pacer_share((uint64_t)p->load->iterations, p->index, p->lanes) : 0;
     if (p->load->executor == EX_PER_VU_ITERATIONS)
         p->limit = p->vu_count * (uint64_t)p->load->iterations;
 }
@@ -82,9 +53,9 @@ void pacer_init(struct pacer *p, const struct load *load, int index, int lanes, 
 {
     *p = (struct pacer){.load = load, .index = index, .lanes = lanes, .seed = seed};
     p->limit = UINT64_MAX;
-    if (is_closed(load))
+    if (load_is_closed(load))
         init_vus(p);
-    switch (load->executor) {
+    switch (load_model(load)) {
     case EX_ONCE:
         p->limit = index == 0;
         break;
@@ -93,11 +64,11 @@ void pacer_init(struct pacer *p, const struct load *load, int index, int lanes, 
         arrivals_init(&p->arrivals, load);
         break;
     case EX_AGENT_FLEET:
-        p->agent_count = (uint32_t)share((uint64_t)load->agents, index, lanes);
+        p->agent_count = (uint32_t)pacer_share((uint64_t)load->agents, index, lanes);
         p->agents = xcalloc(p->agent_count, sizeof(*p->agents));
         break;
     case EX_HOLD_CONNECTIONS:
-        p->wanted = (uint32_t)share((uint64_t)load->connections, index, lanes);
+        p->wanted = (uint32_t)pacer_share((uint64_t)load->connections, index, lanes);
         break;
     default:
         break;
@@ -113,27 +84,9 @@ void pacer_fini(struct pacer *p)
     free(p->agents);
 }
 
-static uint32_t identity(const struct pacer *p, uint64_t local)
-{
-    return (uint32_t)(local * (uint64_t)p->lanes + (uint64_t)p->index) + 1;
-}
-
 static uint32_t local_of(const struct pacer *p, uint32_t identity_)
 {
     return (identity_ - 1) / (uint32_t)p->lanes;
-}
-
-/* ns after the start of beat n of one agent; see the top of the file. */
-static uint64_t beat_due(const struct pacer *p, uint32_t id, uint64_t n)
-{
-    const struct load *l = p->load;
-    double every = (double)l->interval;
-    double joins = (double)l->ramp * (double)(id - 1) / (double)l->agents;
-    double phase = rng_unit(rng_hash(p->seed, id, 0)) * every;
-    double first = phase + ceil(fmax(joins - phase, 0) / every) * every;
-    double sway = (2 * rng_unit(rng_hash(p->seed, id, n + 1)) - 1) * l->jitter * every;
-
-    return (uint64_t)fmax(first + (double)n * every + sway, 0);
 }
 
 static uint64_t length_of(const struct load *l)
@@ -144,7 +97,7 @@ static uint64_t length_of(const struct load *l)
         length = l->max_duration;
     else if (l->executor == EX_RAMPING_VUS || l->executor == EX_RAMPING_ARRIVAL_RATE)
         length = load_length(l);
-    if (l->executor == EX_ONCE || length == DURATION_UNTIL_STOPPED)
+    if (l->executor == EX_ONCE || l->executor == EX_STEPPING || length == DURATION_UNTIL_STOPPED)
         return UINT64_MAX;
     return (uint64_t)length;
 }
@@ -157,8 +110,8 @@ void pacer_start(struct pacer *p, uint64_t start_ns)
     p->end_ns = length == UINT64_MAX ? UINT64_MAX : start_ns + length;
     p->next_open_ns = start_ns;
     p->ramp_check_ns = start_ns;
-    for (uint32_t i = 0; i < p->agent_count; i++)
-        timers_set(&p->beats, &p->agents[i].timer, start_ns + beat_due(p, identity(p, i), 0));
+    if (p->load->executor == EX_AGENT_FLEET)
+        pacer_agents(p, 0, 0, (uint64_t)p->load->agents);
 }
 
 void pacer_stop(struct pacer *p, uint64_t now)
@@ -212,17 +165,26 @@ static void unpark(struct pacer *p, uint32_t vu, uint64_t now)
     add_idle(p, vu);
 }
 
+/* Virtual users of this lane `ns` after the start; *again_ns: when to look again. */
+static uint32_t ramp_users(const struct pacer *p, uint64_t ns, uint64_t *again_ns)
+{
+    int64_t changes;
+    double level = ramp_level(p->load, (int64_t)ns, &changes);
+
+    *again_ns = changes == INT64_MAX ? UINT64_MAX : ns + (uint64_t)changes;
+    return (uint32_t)pacer_share((uint64_t)(level + 1e-9), p->index, p->lanes);
+}
+
 static void follow_ramp(struct pacer *p, uint64_t now)
 {
+    uint64_t again, since = now - p->start_ns;
     uint32_t before = p->vu_active;
-    int64_t again;
-    double level;
 
-    if (p->load->executor != EX_RAMPING_VUS || now < p->ramp_check_ns)
+    if (load_model(p->load) != EX_RAMPING_VUS || now < p->ramp_check_ns)
         return;
-    level = ramp_level(p->load, (int64_t)(now - p->start_ns), &again);
-    p->vu_active = (uint32_t)share((uint64_t)(level + 1e-9), p->index, p->lanes);
-    p->ramp_check_ns = again == INT64_MAX ? UINT64_MAX : now + (uint64_t)again;
+    p->vu_active = p->load->executor == EX_STEPPING ? pacer_climbing(p, since, &again)
+                                                    : ramp_users(p, since, &again);
+    p->ramp_check_ns = again == UINT64_MAX ? UINT64_MAX : p->start_ns + again;
     for (uint32_t vu = before; vu < p->vu_active; vu++)
         if (p->vus[vu].parked)
             unpark(p, vu, now);
@@ -234,10 +196,10 @@ static void follow_ramp(struct pacer *p, uint64_t now)
  */
 static void admit(struct pacer *p, uint64_t now, uint64_t *next_ns)
 {
-    uint64_t gap = p->load->executor == EX_RAMPING_VUS ? 0 : NS_PER_S / FIRST_RATE;
+    uint64_t gap = load_model(p->load) == EX_RAMPING_VUS ? 0 : NS_PER_S / FIRST_RATE;
 
     while (p->vu_joined < p->vu_count) {
-        uint64_t due = p->start_ns + (identity(p, p->vu_joined) - 1) * gap;
+        uint64_t due = p->start_ns + (pacer_identity(p, p->vu_joined) - 1) * gap;
 
         if (due > now) {
             *next_ns = due;
@@ -263,12 +225,12 @@ static bool take_closed(struct pacer *p, uint64_t now, struct arrival *a, uint64
         p->idle_count--;
         if (vu < p->vu_active) {
             v->done++;
-            hand_out(p, a, v->ready_ns, identity(p, vu), 0);
+            hand_out(p, a, v->ready_ns, pacer_identity(p, vu), 0);
             return true;
         }
         v->parked = true;
     }
-    if (p->load->executor == EX_RAMPING_VUS)
+    if (load_model(p->load) == EX_RAMPING_VUS)
         *next_ns = p->ramp_check_ns;
     return false;
 }
@@ -276,16 +238,12 @@ static bool take_closed(struct pacer *p, uint64_t now, struct arrival *a, uint64
 static bool take_beat(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next_ns)
 {
     uint64_t due = timers_next(&p->beats);
-    struct fleet_agent *g;
     uint32_t id;
 
     *next_ns = due >= p->end_ns ? UINT64_MAX : due;
-    if (due > now || due >= p->end_ns)
+    if (due > now || due >= p->end_ns || !pacer_take_beat(p, now, &due, &id))
         return false;
-    g = (struct fleet_agent *)timers_pop(&p->beats, now, &due);
-    id = identity(p, (uint64_t)(g - p->agents));
     hand_out(p, a, due, id, id);
-    timers_set(&p->beats, &g->timer, p->start_ns + beat_due(p, id, ++g->beat));
     return true;
 }
 
@@ -307,13 +265,14 @@ bool pacer_take(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next
     *next_ns = UINT64_MAX;
     if (p->taken >= p->limit)
         return false;
-    switch (p->load->executor) {
+    switch (load_model(p->load)) {
     case EX_AGENT_FLEET:
         return take_beat(p, now, a, next_ns);
     case EX_HOLD_CONNECTIONS:
         return take_hold(p, now, a, next_ns);
     default:
-        return is_closed(p->load) ? take_closed(p, now, a, next_ns) : take_open(p, now, a, next_ns);
+        return load_is_closed(p->load) ? take_closed(p, now, a, next_ns)
+                                       : take_open(p, now, a, next_ns);
     }
 }
 
@@ -337,6 +296,8 @@ bool pacer_exhausted(struct pacer *p, uint64_t now)
 {
     if (p->taken >= p->limit)
         return true;
+    if (p->load->executor == EX_STEPPING) /* more may yet become due, until it is stopped */
+        return now >= p->end_ns && pacer_waiting(p, p->end_ns) == 0;
     switch (p->load->executor) {
     case EX_CONSTANT_ARRIVAL_RATE:
     case EX_RAMPING_ARRIVAL_RATE:
@@ -348,20 +309,11 @@ bool pacer_exhausted(struct pacer *p, uint64_t now)
     }
 }
 
-/* Arrivals numbered below n that belong to this lane. */
-static uint64_t own_below(const struct pacer *p, uint64_t n)
-{
-    return n / (uint64_t)p->lanes + ((uint64_t)p->index < n % (uint64_t)p->lanes);
-}
-
 static uint64_t drop_open(struct pacer *p, uint64_t now)
 {
-    uint64_t until = now < p->end_ns ? now : p->end_ns, own, dropped;
+    uint64_t until = now < p->end_ns ? now : p->end_ns, dropped;
 
-    if (until <= p->start_ns)
-        return 0;
-    own = own_below(p, arrivals_before(&p->arrivals, until - p->start_ns));
-    dropped = own > p->taken ? own - p->taken : 0;
+    dropped = pacer_waiting(p, until);
     p->taken += dropped;
     return dropped;
 }
@@ -382,9 +334,9 @@ uint64_t pacer_drop(struct pacer *p, uint64_t now)
 
 int64_t pacer_population(const struct pacer *p)
 {
-    switch (p->load->executor) {
+    switch (load_model(p->load)) {
     case EX_AGENT_FLEET:
-        return p->agent_count;
+        return p->agent_active;
     case EX_HOLD_CONNECTIONS:
         return p->open;
     default:

@@ -1,10 +1,11 @@
 /*
  * pacer.h - which operation is due next on one lane.
  *
- * An executor is one of five pacers.  pacer_take() hands out the next arrival that is due, as long
- * as the lane has a free operation; what it cannot take stays due and keeps its time, so nothing is
- * ever skipped and the wait shows up as latency.  Identities (vu, agent) and iterations are unique
- * over all lanes: lane i of n owns those congruent to i modulo n.
+ * An executor is one of five pacers; a stepping load is one of three that changes its size.
+ * pacer_take() hands out the next arrival that is due, as long as the lane has a free operation;
+ * what it cannot take stays due and keeps its time, so nothing is ever skipped and the wait shows
+ * up as latency.  Identities (vu, agent) and iterations are unique over all lanes: lane i of n owns
+ * those congruent to i modulo n.
  */
 #pragma once
 
@@ -24,7 +25,13 @@ struct arrival {
 
 struct fleet_agent {
     struct timer timer;
-    uint64_t beat; /* the next one's number */
+    uint64_t beat;   /* the next one's number */
+    int64_t base_ns; /* after the start: when beat 0 would be due, without jitter */
+};
+
+struct pacer_size { /* stepping: since when, from what, to what */
+    uint64_t from_ns;
+    double before, size;
 };
 
 struct pacer {
@@ -41,14 +48,24 @@ struct pacer {
     uint64_t ramp_check_ns;
     struct timers beats; /* agent-fleet: the next beat of each agent */
     struct fleet_agent *agents;
-    uint32_t agent_count;
-    uint32_t open, wanted; /* hold-connections */
+    uint32_t agent_count, agent_active;
+    struct pacer_size size; /* stepping: 0 until the first one */
+    uint32_t open, wanted;  /* hold-connections */
     uint64_t next_open_ns;
 };
 
 void pacer_init(struct pacer *p, const struct load *load, int index, int lanes, uint64_t seed);
 void pacer_fini(struct pacer *p);
 void pacer_start(struct pacer *p, uint64_t start_ns); /* the step's start, the same on all lanes */
+
+/*
+ * Stepping: from `from_ns` after the start on, the size is `size`.  Those who are there go on as
+ * they were, new virtual users and agents join, and those beyond the size leave.
+ */
+void pacer_size(struct pacer *p, uint64_t from_ns, double size);
+
+/* Arrivals due before `until_ns` and not taken; of virtual users always 0. */
+uint64_t pacer_waiting(const struct pacer *p, uint64_t until_ns);
 
 /* Nothing that is due at or after `now` is wanted any more (Ctrl-C, abort). */
 void pacer_stop(struct pacer *p, uint64_t now);

@@ -10,10 +10,9 @@
  * A step that cannot be prepared or opened ends the phase before anything is sent: half of a
  * parallel phase would measure something that nobody asked for.
  */
-#include "run/phase.h"
+#include "run/phase_state.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -23,53 +22,13 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "run/failures.h"
-#include "run/lane.h"
-#include "run/live.h"
+#include "run/ladder.h"
 #include "run/monitor.h"
-#include "run/observer.h"
 #include "run/pacer.h"
-#include "run/result.h"
 #include "run/service.h"
 
 #define TICK_MS         200
 #define INTERRUPT_GRACE (500 * NS_PER_MS) /* for operations in flight after Ctrl-C */
-
-struct lane_thread {
-    struct step_run *step;
-    struct lane_run *lane;
-    pthread_t thread;
-    bool created, opened;
-};
-
-struct step_run {
-    struct phase_run *phase;
-    const struct step *step;
-    struct step_result *result;
-    struct job job;
-    struct step_control control;
-    struct lane_thread *threads;
-    struct lane_run **lanes;
-    struct live_state *live;
-    struct meter meter; /* the main thread's own: vus */
-    uint64_t start_ns;
-    bool prepared;
-};
-
-struct phase_run {
-    struct phase_context *c;
-    struct phase_result *out;
-    struct step_run *steps;
-    struct live *live;
-    int step_count, lane_count;
-    pthread_mutex_t lock;
-    pthread_cond_t gate;
-    int at_gate; /* lanes that have opened, or failed to */
-    bool gate_open;
-    _Atomic int running;
-    int done_fd; /* eventfd: a lane has ended */
-    bool stopped;
-};
 
 static void wait_at_gate(struct phase_run *p)
 {
@@ -98,12 +57,6 @@ static void *lane_main(void *arg)
     return NULL;
 }
 
-static void fail_step(struct phase_run *p, struct step_run *s, const char *why)
-{
-    if (!s->result->failure)
-        s->result->failure = arena_strdup(p->c->arena, why);
-}
-
 static bool prepare_step(struct phase_run *p, struct step_run *s)
 {
     const struct step *step = s->step;
@@ -126,7 +79,7 @@ static bool prepare_step(struct phase_run *p, struct step_run *s)
     s->prepared = true;
     if (!d->prepare || d->prepare(&s->job, &e))
         return true;
-    fail_step(p, s, e.text);
+    phase_fail_step(p, s, e.text);
     return false;
 }
 
@@ -141,9 +94,11 @@ static void make_lanes(struct phase_run *p, struct step_run *s, uint64_t seed)
     atomic_init(&s->control.grace_ns, (uint64_t)s->step->load.graceful_stop);
     if (s->job.verify)
         atomic_init(&s->control.grace_ns, INTERRUPT_GRACE);
+    if (s->step->load.executor == EX_STEPPING)
+        s->ladder = xcalloc(1, sizeof(*s->ladder));
     for (int i = 0; i < n; i++) {
-        struct lane_setup setup = {
-            s->step->driver, &s->job, &s->step->load, &s->result->shape, &s->control, i, seed};
+        struct lane_setup setup = {s->step->driver, &s->job, &s->step->load, &s->result->shape,
+                                   &s->control,     i,       seed,           s->ladder};
 
         s->lanes[i] = lane_new(&setup);
         s->threads[i] = (struct lane_thread){.step = s, .lane = s->lanes[i]};
@@ -176,11 +131,36 @@ static bool open_lanes(struct phase_run *p)
         for (int k = 0; k < p->steps[i].job.lane_count; k++) {
             if (p->steps[i].threads[k].opened)
                 continue;
-            fail_step(p, &p->steps[i], lane_error(p->steps[i].lanes[k]));
+            phase_fail_step(p, &p->steps[i], lane_error(p->steps[i].lanes[k]));
             ok = false;
         }
     }
     return ok;
+}
+
+static void note_all(void *ctx, const char *line)
+{
+    const struct phase_run *p = ctx;
+
+    for (int i = 0; p->c->observers[i]; i++)
+        if (p->c->observers[i]->note)
+            p->c->observers[i]->note(p->c->observers[i]->ctx, line);
+}
+
+/* Before the gate opens: the lanes find their first size there. */
+static void begin_stepper(struct phase_run *p, struct step_run *s)
+{
+    s->stepper = arena_new(p->c->arena, struct stepper);
+    *s->stepper = (struct stepper){.result = s->result,
+                                   .control = &s->control,
+                                   .ladder = s->ladder,
+                                   .lanes = s->lanes,
+                                   .lane_count = s->job.lane_count,
+                                   .start_ns = s->start_ns,
+                                   .arena = p->c->arena,
+                                   .note = note_all,
+                                   .ctx = p};
+    stepper_begin(s->stepper);
 }
 
 static void open_gate(struct phase_run *p, bool go)
@@ -197,6 +177,8 @@ static void open_gate(struct phase_run *p, bool go)
         atomic_store(&s->control.start_ns, s->start_ns);
         if (go)
             meter_init(&s->meter, &s->result->shape);
+        if (go && s->ladder)
+            begin_stepper(p, s);
     }
     pthread_mutex_lock(&p->lock);
     p->gate_open = true;
@@ -255,7 +237,7 @@ static void watch(struct phase_run *p)
     } else if (p->c->supervisor && p->out->phase->when != WHEN_ALWAYS &&
                !supervisor_healthy(p->c->supervisor, r->services, p->c->arena, &e)) {
         for (int i = 0; i < p->step_count; i++)
-            fail_step(p, &p->steps[i], e.text);
+            phase_fail_step(p, &p->steps[i], e.text);
         stop_steps(p, true, false);
     }
 }
@@ -278,89 +260,34 @@ static void show(struct phase_run *p)
             p->c->observers[i]->tick(p->c->observers[i]->ctx, p->out, p->live, p->step_count);
 }
 
+/* ms until a stepping load wants to look again, at most `most`. */
+static int step_on(struct phase_run *p, int most)
+{
+    uint64_t now = now_ns(), next = now + (uint64_t)most * NS_PER_MS;
+
+    for (int i = 0; i < p->step_count; i++) {
+        uint64_t wants = p->steps[i].stepper ? stepper_turn(p->steps[i].stepper, now) : UINT64_MAX;
+
+        next = wants < next ? wants : next;
+    }
+    return next > now ? (int)((next - now + NS_PER_MS - 1) / NS_PER_MS) : 1;
+}
+
 static void follow(struct phase_run *p)
 {
     struct pollfd pfd = {.fd = p->done_fd, .events = POLLIN};
-    uint64_t count;
+    uint64_t count, shown = now_ns();
+    int wait = TICK_MS;
 
     while (atomic_load(&p->running) > 0) {
-        if (poll(&pfd, 1, TICK_MS) > 0 && read(p->done_fd, &count, sizeof(count)) < 0)
+        if (poll(&pfd, 1, wait) > 0 && read(p->done_fd, &count, sizeof(count)) < 0)
             bug("eventfd");
         watch(p);
+        wait = step_on(p, TICK_MS);
+        if (atomic_load(&p->running) > 0 && now_ns() - shown < TICK_MS * NS_PER_MS)
+            continue;
+        shown = now_ns();
         show(p);
-    }
-}
-
-static void count_engine(struct step_run *s, const struct held *held)
-{
-    struct step_result *r = s->result;
-
-    r->planned = load_operations(&s->step->load);
-    if (s->step->load.duration == DURATION_UNTIL_STOPPED)
-        r->planned = 0;
-    if (r->planned > 0 && s->step->load.executor != EX_ONCE)
-        meter_gauge(&s->meter, M_ACHIEVED_RATE, 0, TAG_OK, 0, (double)r->sent / r->planned);
-    held_report(held, &s->meter);
-    meter_merge(&r->meter, &s->meter);
-    meter_free(&s->meter);
-}
-
-static void gather_step(struct phase_run *p, struct step_run *s)
-{
-    struct step_result *r = s->result;
-    struct failures *f = xcalloc(1, sizeof(*f));
-    struct held held = {0};
-
-    for (int k = 0; s->threads && k < s->job.lane_count; k++) {
-        const struct lane_totals *t = lane_totals(s->lanes[k]);
-
-        if (s->threads[k].created)
-            pthread_join(s->threads[k].thread, NULL);
-        r->sent += t->sent;
-        r->ok += t->ok;
-        r->failed += t->failed;
-        r->client_errors += t->client_errors;
-        r->dropped += t->dropped;
-        r->unfinished += t->unfinished;
-        held_merge(&held, &t->held);
-        if (t->last_end_ns > s->start_ns && t->last_end_ns - s->start_ns > r->measured_ns)
-            r->measured_ns = t->last_end_ns - s->start_ns;
-        meter_merge(&r->meter, lane_meter(s->lanes[k]));
-        failures_merge(f, lane_failures(s->lanes[k]));
-    }
-    r->errors = failures_list(f, p->c->arena);
-    r->error_count = f->n;
-    free(f);
-    if (r->begun)
-        count_engine(s, &held);
-    held_free(&held);
-}
-
-/* A step without load is one operation that must succeed; its failure is told in its own words. */
-static void explain_single(struct phase_run *p, struct step_run *s)
-{
-    struct step_result *r = s->result;
-
-    if (!s->job.verify || !r->begun || r->failure || r->error_count == 0)
-        return;
-    fail_step(p, s, r->errors[0].why);
-    r->failure_is_breach = r->errors[0].outcome == OP_UNEXPECTED &&
-                           !(s->step->driver->flags & DRIVER_BLOCKS) && !s->step->cleanup;
-}
-
-static void gather(struct phase_run *p)
-{
-    for (int i = 0; i < p->step_count; i++) {
-        struct step_run *s = &p->steps[i];
-
-        gather_step(p, s);
-        if (s->prepared && s->step->driver->collect)
-            s->step->driver->collect(&s->job);
-        s->result->facts = s->job.facts;
-        explain_single(p, s);
-        for (int k = 0; s->lanes && k < s->job.lane_count; k++)
-            lane_free(s->lanes[k]);
-        free(s->live);
     }
 }
 
@@ -407,7 +334,7 @@ static bool bind_deferred(struct phase_run *p, struct phase *phase)
         return true;
     for (const struct diag *g = d.first; g; g = g->next)
         if (!g->warning)
-            fail_step(p, &p->steps[0], g->text);
+            phase_fail_step(p, &p->steps[0], g->text);
     return false;
 }
 
@@ -423,7 +350,7 @@ static void run_steps(struct phase_run *p)
         open_gate(p, open_lanes(p));
         follow(p);
     }
-    gather(p);
+    phase_gather(p);
 }
 
 void phase_run(struct phase_context *c, struct phase *phase, struct phase_result *out)

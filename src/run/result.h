@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "run/sizes.h"
 #include "stats/judge.h"
 #include "stats/meter.h"
 #include "suite/suite.h"
@@ -56,6 +57,8 @@ struct step_result {
     struct meter meter;
     struct error_count *errors; /* most frequent first */
     int error_count;
+    struct size_result *sizes; /* of a stepping load, in the order tried */
+    int size_count;
     const struct fact *facts; /* in the order the driver told them */
     const char *failure;      /* the step could not run, or its single operation failed; or NULL */
     bool interrupted;         /* a signal ended it before its time */

@@ -1,5 +1,5 @@
 /*
- * verdict.c - from what was measured to findings, and from findings to the one exit code.
+ * verdict.c - from what was measured to findings; outcome.c turns those into the exit code.
  *
  * A measurement that the runner itself could have spoiled must not decide: a pass is void if less
  * than 95% of the planned work was sent, and a breach of a latency limit is void if the excess is
@@ -12,12 +12,12 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "run/attack.h"
+#include "run/fitness.h"
 #include "run/result.h"
 #include "run/window.h"
 
-#define ENOUGH_SENT      0.95
-#define CLIENT_SHARE     0.01 /* of the operations that may fail for reasons of this machine */
-#define LAG_THAT_MATTERS 1e6  /* ns: below this, our lag is noise to any limit */
+#define ENOUGH_SENT  0.95
+#define CLIENT_SHARE 0.01 /* of the operations that may fail for reasons of this machine */
 
 const char *const finding_kind_names[] = {"threshold", "executed", "service", "cleanup"};
 const char *const finding_state_names[] = {"pass", "breach", "inconclusive", "not-run"};
@@ -83,17 +83,6 @@ static bool too_many_client_errors(const struct step_result *r)
     return r->client_errors > 0 && (double)r->client_errors > CLIENT_SHARE * (double)r->sent;
 }
 
-/* Not one operation got as far as the target: that says where it is not, and nothing of how it is.
- */
-static bool never_reached(const struct step_result *r)
-{
-    bool any = r->sent > 0 && r->error_count > 0 && r->ok == 0;
-
-    for (int i = 0; i < r->error_count; i++)
-        any &= r->errors[i].outcome == OP_REFUSED || r->errors[i].outcome == OP_UNREACHABLE;
-    return any;
-}
-
 /* Why nothing that the step measured can decide; NULL: it can. */
 static const char *undecidable(const struct judging *j, const struct step_result *r,
                                const char **type)
@@ -118,7 +107,7 @@ static const char *unfounded_breach(const struct judging *j, const struct step_r
 
     if (r->failure)
         return r->failure;
-    if (never_reached(r))
+    if (fitness_never_reached(r))
         return arena_printf(j->arena, "the target was never reached: %s", r->errors[0].why);
     if (attack_was_lost(r, f->metric))
         return arena_printf(j->arena, "connections were lost on the way: %s",
@@ -126,18 +115,6 @@ static const char *unfounded_breach(const struct judging *j, const struct step_r
     if (r->interrupted && !sampled) /* a count of what was cut short is no count of the whole */
         return "a signal ended the step before its time";
     return NULL;
-}
-
-static double own_lag_p99(const struct step_result *r)
-{
-    struct selection sel = {M_SCHEDULE_LAG, -1, -1, 0, -1};
-    struct series s;
-    double lag;
-
-    series_select(&s, &r->meter, &sel);
-    lag = s.hist ? hist_quantile(s.hist, 0.99) : 0;
-    series_free(&s);
-    return lag;
 }
 
 /* Voids a breach that did not come from the target, or one no larger than our own lag. */
@@ -155,8 +132,8 @@ static void void_breach(struct judging *j, const struct step_result *r, struct f
     }
     if (f->metric->unit != UNIT_TIME || !load_is_open(&r->step->load))
         return;
-    own = own_lag_p99(r);
-    if (own < LAG_THAT_MATTERS || excess > own)
+    own = fitness_lag(r, 0, -1);
+    if (own < FITNESS_LAG_NS || excess > own)
         return;
     f->state = FOUND_INCONCLUSIVE;
     f->type = "client";
@@ -193,6 +170,42 @@ static void find_failed(struct judging *j, const struct step_result *r)
     f->message = r->failure;
 }
 
+/* A threshold on what was found decides; without one, that there is an answer at all. */
+static void find_stepped(struct judging *j, const struct step_result *r, struct finding *f)
+{
+    const struct size_result *bad, *good = sizes_found(r, &bad);
+    const struct size_result *last = r->size_count ? &r->sizes[r->size_count - 1] : NULL;
+    bool asked = false;
+
+    for (int i = 0; i < r->step->threshold_count; i++)
+        asked |= step_is_answer(&r->step->thresholds[i]->selector);
+    f->message = sizes_sentence(r, j->arena);
+    if (!last || asked || (good && bad) || (!bad && last->verdict == VERDICT_PASS)) {
+        f->state = last ? FOUND_PASS : FOUND_INCONCLUSIVE;
+    } else if (bad) {
+        f->state = FOUND_BREACH;
+        f->type = "threshold";
+    } else {
+        f->type = last->unfit ? "client" : "inconclusive";
+    }
+}
+
+/* The search ended before it found a size that does not hold: what it found is a lower bound. */
+static void void_bound(struct judging *j, const struct step_result *r, struct finding *f)
+{
+    const struct threshold *t = f->threshold;
+    const struct size_result *bad;
+    bool proven = f->state == FOUND_PASS && (t->cmp == CMP_GE || t->cmp == CMP_GT);
+
+    sizes_found(r, &bad);
+    if (bad || proven || !f->evidence.has_value)
+        return;
+    f->state = FOUND_INCONCLUSIVE;
+    f->type = "inconclusive";
+    f->message = arena_printf(j->arena, "%s; but that is only a lower bound: %s", f->message,
+                              sizes_sentence(r, j->arena));
+}
+
 /* The planned work was done, or how much of it was not and why. */
 static void find_executed(struct judging *j, const struct step_result *r)
 {
@@ -220,6 +233,8 @@ static void find_executed(struct judging *j, const struct step_result *r)
             arena_printf(j->arena, "%s of %s operations failed for a cause on this machine: %s",
                          count((double)r->client_errors, j->arena),
                          count((double)r->sent, j->arena), first_why(r, FAULT_CLIENT));
+    } else if (r->step->load.executor == EX_STEPPING) {
+        find_stepped(j, r, f);
     } else if (r->step->load.executor == EX_ONCE) {
         char took[UNITS_MAX];
 
@@ -308,6 +323,8 @@ static void find_threshold(struct judging *j, const struct step_result *r,
     if (f->state == FOUND_INCONCLUSIVE)
         f->type = "inconclusive";
     void_unfit(j, r, f);
+    if (step_is_answer(&t->selector))
+        void_bound(j, r, f);
 }
 
 /* Two thresholds written alike still need names of their own: readers keep only the first. */
@@ -327,6 +344,9 @@ void phase_judge(struct phase_result *p, const struct run_result *r, struct aren
     struct judging j = {p, r, arena, &p->findings};
 
     p->findings = NULL;
+    for (int i = 0; p->steps && i < p->phase->step_count; i++)
+        if (p->steps[i].size_count > 0)
+            sizes_conclude(&p->steps[i], arena);
     for (int i = 0; i < p->phase->step_count; i++) {
         const struct step *step = &p->phase->steps[i];
         struct step_result nothing = {.step = step};
@@ -346,61 +366,9 @@ void phase_judge(struct phase_result *p, const struct run_result *r, struct aren
             find_executed(&j, s);
         }
         for (int k = 0; !p->skipped && k < step->threshold_count; k++)
-            find_threshold(&j, s, step->thresholds[k]);
+            if (step->load.executor != EX_STEPPING ||
+                step_is_answer(&step->thresholds[k]->selector))
+                find_threshold(&j, s, step->thresholds[k]);
     }
     number_repeats(p, arena);
-}
-
-struct tally {
-    int count[4], thresholds;
-    const struct finding *first[4];
-    const char *where[4]; /* phase of the first */
-};
-
-static void tally_list(struct tally *t, const struct finding *f, const char *where)
-{
-    for (; f; f = f->next) {
-        if (f->warn && f->state != FOUND_PASS)
-            continue;
-        if (!t->first[f->state]) {
-            t->first[f->state] = f;
-            t->where[f->state] = where;
-        }
-        t->count[f->state]++;
-        t->thresholds += f->kind == FINDING_THRESHOLD && f->state != FOUND_NOT_RUN;
-    }
-}
-
-static const char *sentence(const struct tally *t, enum finding_state state, struct arena *arena)
-{
-    const struct finding *f = t->first[state];
-    const char *more =
-        t->count[state] > 1 ? arena_printf(arena, " (and %d more)", t->count[state] - 1) : "";
-
-    return arena_printf(arena, "%s: %s: %s%s", t->where[state], f->name, f->message, more);
-}
-
-void run_verdict(struct run_result *r)
-{
-    struct tally t = {0};
-
-    tally_list(&t, r->findings, "services");
-    for (int i = 0; i < r->phase_count; i++)
-        tally_list(&t, r->phases[i].findings, r->phases[i].phase->name);
-    if (t.count[FOUND_BREACH]) {
-        r->exit_code = 1;
-        r->headline = sentence(&t, FOUND_BREACH, r->arena);
-    } else if (t.count[FOUND_INCONCLUSIVE]) {
-        r->exit_code = 3;
-        r->headline = sentence(&t, FOUND_INCONCLUSIVE, r->arena);
-    } else if (r->interrupted || !t.count[FOUND_PASS]) {
-        r->exit_code = 3;
-        r->headline = r->interrupted ? "the run was interrupted" : "nothing was run";
-    } else {
-        r->exit_code = 0;
-        r->headline = t.thresholds ? arena_printf(r->arena, "%s%d threshold%s held",
-                                                  t.thresholds > 1 ? "all " : "", t.thresholds,
-                                                  t.thresholds > 1 ? "s" : "")
-                                   : "every step did its work";
-    }
 }

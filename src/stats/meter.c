@@ -1,5 +1,6 @@
 #include "stats/meter.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,10 +212,15 @@ static void slice_merge(enum metric_type type, struct slice *into, const struct 
 
 void meter_merge(struct meter *into, const struct meter *from)
 {
+    meter_merge_seconds(into, from, 0, INT_MAX);
+}
+
+void meter_merge_seconds(struct meter *into, const struct meter *from, int first, int end)
+{
     for (size_t i = 0; i < cell_count(from->shape); i++) {
         const struct cell *c = from->cells[i];
 
-        for (int s = 0; c && s < c->seconds; s++)
+        for (int s = first; c && s < c->seconds && s < end; s++)
             if (c->slices[s].n)
                 slice_merge(from->shape->metrics[c->metric]->type,
                             slice_at(into, c->metric, c->part, c->outcome, s), &c->slices[s]);

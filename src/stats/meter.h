@@ -48,6 +48,8 @@ struct meter {
 void meter_init(struct meter *m, const struct meter_shape *shape); /* keeps `shape` */
 void meter_free(struct meter *m);
 void meter_merge(struct meter *into, const struct meter *from); /* same shape */
+/* Seconds first..end-1 only. */
+void meter_merge_seconds(struct meter *into, const struct meter *from, int first, int end);
 
 /*
  * Indices must lie inside the shape; a second below 0 counts as 0.  Amounts that make no sense (not

@@ -35,4 +35,9 @@ const struct metric engine_metrics[M_ENGINE_COUNT + 1] = {
                       .better_high = true},
     [M_CONNECTIONS_HELD] = {"connections_held", METRIC_GAUGE, UNIT_NONE,
                             "connections held, on average over each second", .better_high = true},
+    [M_LAST_GOOD] = {"last_good", METRIC_GAUGE, UNIT_NONE,
+                     "stepping: the greatest size that held, or 0 (a rate is per second)",
+                     .better_high = true},
+    [M_FIRST_BAD] = {"first_bad", METRIC_GAUGE, UNIT_NONE,
+                     "stepping: the least size that did not hold", .better_high = true},
 };

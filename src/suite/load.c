@@ -25,6 +25,7 @@ const char *const executor_names[] = {
     [EX_RAMPING_ARRIVAL_RATE] = "ramping-arrival-rate",
     [EX_AGENT_FLEET] = "agent-fleet",
     [EX_HOLD_CONNECTIONS] = "hold-connections",
+    [EX_STEPPING] = "stepping",
     [EX_COUNT] = NULL,
 };
 
@@ -38,27 +39,36 @@ const char *const executor_briefs[] = {
     [EX_RAMPING_ARRIVAL_RATE] = "a rate that grows and shrinks in stages",
     [EX_AGENT_FLEET] = "agents, each with one operation an interval at its own phase",
     [EX_HOLD_CONNECTIONS] = "opens connections at a rate and keeps so many open",
+    [EX_STEPPING] = "grows until a threshold breaches; the last good size is the answer",
 };
 
 struct load_opts {
     struct load load;
     int executor; /* of the choices below: without "once" */
     const struct node *duration, *stages;
+    struct stepping_nodes sizes;
 };
 
 #define OPT_OF struct load_opts
-#define LOAD_AT(field, ctype) \
-    (offsetof(struct load_opts, load.field) + \
-     0 * sizeof(char[_Generic(&((struct load_opts *)0)->load.field, ctype * : 1)]))
-#define LOAD_ROW(field, ctype, opt_type, default_, help_, ...) \
+#define LOAD_AT(path, ctype) \
+    (offsetof(struct load_opts, path) + \
+     0 * sizeof(char[_Generic(&((struct load_opts *)0)->path, ctype * : 1)]))
+#define LOAD_ROW_AT(key, path, ctype, opt_type, default_, help_, ...) \
     { \
-        .name = #field, .type = opt_type, .offset = LOAD_AT(field, ctype), .def = default_, \
+        .name = #key, .type = opt_type, .offset = LOAD_AT(path, ctype), .def = default_, \
         .help = help_, __VA_ARGS__ \
     }
+#define LOAD_ROW(f, ctype, opt_type, d, h, ...) \
+    LOAD_ROW_AT(f, load.f, ctype, opt_type, d, h, __VA_ARGS__)
 #define LOAD_INT(f, d, h, ...)      LOAD_ROW(f, int64_t, OPT_T_INT, d, h, __VA_ARGS__)
 #define LOAD_DURATION(f, d, h, ...) LOAD_ROW(f, int64_t, OPT_T_DURATION, d, h, __VA_ARGS__)
 #define LOAD_RATE(f, d, h, ...)     LOAD_ROW(f, double, OPT_T_RATE, d, h, __VA_ARGS__)
 #define LOAD_RATIO(f, d, h, ...)    LOAD_ROW(f, double, OPT_T_RATIO, d, h, __VA_ARGS__)
+#define STEPPING(f, ctype, type, d, h, ...) \
+    LOAD_ROW_AT(f, load.stepping.f, ctype, type, d, h, __VA_ARGS__)
+#define STEPPING_SIZE(f, h, ...) \
+    LOAD_ROW_AT(f, sizes.f, const struct node *, OPT_T_NODE, NULL, h, .schema_ref = "scalar", \
+                __VA_ARGS__)
 
 #define STAGES_SCHEMA \
     "{\"type\": \"array\", \"minItems\": 1, \"items\": {\"type\": \"object\", " \
@@ -90,6 +100,22 @@ const struct opt load_table[] = {
                   .max = HOURS(24 * 30)),
     LOAD_RATIO(jitter, "0%", "each beat sways by up to this share of the interval, either way"),
     LOAD_DURATION(ramp, "0", "agents join over this long", .max = HOURS(24)),
+    STEPPING(of, int, OPT_T_CHOICE, NULL, "stepping: what grows", .choices = stepping_of_names),
+    STEPPING_SIZE(start, "stepping: the first size, a rate or a number", .example = "100/s"),
+    STEPPING_SIZE(step, "stepping: each size is so much greater than the one before",
+                  .example = "100/s"),
+    STEPPING(factor, double, OPT_T_RATIO, NULL,
+             "stepping: each size is so many times the one before", .example = "2"),
+    STEPPING(hold, int64_t, OPT_T_DURATION, NULL,
+             "stepping: each size is judged over so long; whole seconds",
+             .min = INT64_C(1000000000), .max = HOURS(24)),
+    STEPPING_SIZE(max, "stepping: never beyond this size", .example = "10k/s"),
+    STEPPING(settle, int64_t, OPT_T_DURATION, "1s",
+             "stepping: judge a size only from so long after the change to it; whole seconds",
+             .min = 0, .max = HOURS(24)),
+    STEPPING(refine, int64_t, OPT_T_INT, "2",
+             "stepping: halve the gap between the last good and the first bad size so many times",
+             .min = 0, .max = 20),
     LOAD_INT(connections, NULL, "connections to keep open", .min = 1, .max = 10000000),
     LOAD_DURATION(start_time, "0", "begin this long after the phase", .max = HOURS(24 * 30)),
     LOAD_DURATION(graceful_stop, "30s", "wait this long for what is in flight at the end",
@@ -117,6 +143,9 @@ static const struct {
     [EX_RAMPING_ARRIVAL_RATE] = {"stages ", "start_rate " OPEN_KEYS},
     [EX_AGENT_FLEET] = {"agents interval duration ", "jitter ramp " OPEN_KEYS},
     [EX_HOLD_CONNECTIONS] = {"connections rate duration ", "start_time graceful_stop lanes "},
+    [EX_STEPPING] = {"of start hold max ",
+                     "step factor settle refine interval jitter ramp start_time graceful_stop "
+                     "max_in_flight lanes "},
 };
 
 static bool listed(const char *list, const char *key)
@@ -214,28 +243,19 @@ static void bind_stages(struct load *l, const struct node *list, const char *pat
 
 static double most_at_once(const struct load *l)
 {
-    double most = (double)l->start_vus;
-
-    for (int i = 0; i < l->stage_count; i++)
-        most = fmax(most, l->stages[i].target);
-    if (l->executor == EX_RAMPING_VUS)
-        return most;
-    if (l->executor == EX_AGENT_FLEET)
+    if (load_is_closed(l))
+        return load_most_vus(l);
+    if (load_model(l) == EX_AGENT_FLEET)
         return (double)l->agents;
-    if (l->executor == EX_HOLD_CONNECTIONS)
-        return (double)l->connections;
-    return load_is_open(l) ? (double)l->max_in_flight : (double)l->vus;
+    return l->executor == EX_HOLD_CONNECTIONS ? (double)l->connections : (double)l->max_in_flight;
 }
 
 static void check_rates(const struct load *l, const struct node *map, const char *path,
                         const struct bind *b)
 {
     const struct node *stages = node_find(map, "stages");
-    double most = fmax(l->rate, l->start_rate);
 
-    for (int i = 0; i < l->stage_count; i++)
-        most = fmax(most, l->stages[i].target);
-    if (most > RATE_MAX)
+    if (fmax(l->rate, load_peak_rate(l)) > RATE_MAX)
         diag_add(b->diags, stages ? stages->at : map->at, "%s: a rate is above %.0f/s", path,
                  RATE_MAX);
 }
@@ -276,6 +296,10 @@ bool load_bind(struct load *l, const struct node *node, bool timed, const char *
         bind_duration(&o.load, o.duration, path, b);
     if (o.stages)
         bind_stages(&o.load, o.stages, path, b);
+    if (o.load.executor == EX_STEPPING && b->diags->errors == before)
+        stepping_bind(&o.load, node, &o.sizes, path, b);
+    if (load_model(&o.load) == EX_AGENT_FLEET && o.load.executor == EX_STEPPING)
+        o.load.agents = (int64_t)o.load.stepping.max;
     if (b->diags->errors == before) {
         check_sense(&o.load, node, path, b);
         check_rates(&o.load, node, path, b);
@@ -334,8 +358,52 @@ double load_operations(const struct load *l)
     }
 }
 
+enum executor load_model(const struct load *l)
+{
+    static const enum executor models[] = {
+        [STEPPING_RATE] = EX_RAMPING_ARRIVAL_RATE,
+        [STEPPING_VUS] = EX_RAMPING_VUS,
+        [STEPPING_AGENTS] = EX_AGENT_FLEET,
+    };
+
+    return l->executor == EX_STEPPING ? models[l->stepping.of] : l->executor;
+}
+
+bool load_is_closed(const struct load *l)
+{
+    enum executor m = load_model(l);
+
+    return m == EX_CONSTANT_VUS || m == EX_RAMPING_VUS || m == EX_PER_VU_ITERATIONS ||
+           m == EX_SHARED_ITERATIONS;
+}
+
+double load_most_vus(const struct load *l)
+{
+    double most = (double)l->start_vus;
+
+    if (l->executor == EX_STEPPING)
+        return l->stepping.max;
+    if (l->executor != EX_RAMPING_VUS)
+        return (double)l->vus;
+    for (int i = 0; i < l->stage_count; i++)
+        most = fmax(most, l->stages[i].target);
+    return most;
+}
+
+double load_peak_rate(const struct load *l)
+{
+    double rate = fmax(l->rate, l->start_rate);
+
+    if (load_model(l) != EX_CONSTANT_ARRIVAL_RATE && load_model(l) != EX_RAMPING_ARRIVAL_RATE)
+        return 0;
+    for (int i = 0; i < l->stage_count; i++)
+        rate = fmax(rate, l->stages[i].target);
+    return l->executor == EX_STEPPING ? l->stepping.max : rate;
+}
+
 bool load_is_open(const struct load *l)
 {
-    return l->executor == EX_CONSTANT_ARRIVAL_RATE || l->executor == EX_RAMPING_ARRIVAL_RATE ||
-           l->executor == EX_AGENT_FLEET;
+    enum executor m = load_model(l);
+
+    return m == EX_CONSTANT_ARRIVAL_RATE || m == EX_RAMPING_ARRIVAL_RATE || m == EX_AGENT_FLEET;
 }

@@ -1,7 +1,7 @@
 /*
  * load.h - when operations are due: the `load:` map of a step.
  *
- * Names are k6's in snake_case; agent-fleet and hold-connections are ours.
+ * Names are k6's in snake_case; agent-fleet, hold-connections and stepping are ours.
  */
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "spec/opt.h"
+#include "suite/stepping.h"
 
 enum executor {
     EX_ONCE, /* no `load:`: one operation */
@@ -20,6 +21,7 @@ enum executor {
     EX_RAMPING_ARRIVAL_RATE,
     EX_AGENT_FLEET,
     EX_HOLD_CONNECTIONS,
+    EX_STEPPING,
     EX_COUNT,
 };
 extern const char *const executor_names[];  /* as written; NULL-terminated */
@@ -48,6 +50,7 @@ struct load {
     double jitter;          /* share of the interval */
     int64_t lanes;          /* threads */
     int64_t max_duration;   /* per-vu- and shared-iterations */
+    struct stepping stepping;
 };
 
 /* The table of `load:`, also for help and schema; load_bind() reads it. */
@@ -56,6 +59,16 @@ extern const struct opt load_table[];
 /* `node` NULL: EX_ONCE.  `timed`: the duration follows from elsewhere and need not be there. */
 bool load_bind(struct load *l, const struct node *node, bool timed, const char *path,
                const struct bind *b);
+
+/*
+ * How operations become due, whatever decides on the amount: of `stepping` that is
+ * ramping-arrival-rate, ramping-vus or agent-fleet, of every other executor itself.
+ */
+enum executor load_model(const struct load *l);
+bool load_is_closed(const struct load *l);  /* virtual users, each with one operation at a time */
+double load_most_vus(const struct load *l); /* of a closed model, at any time */
+
+double load_peak_rate(const struct load *l); /* per second, of an arrival rate; else 0 */
 
 int64_t load_length(const struct load *l);    /* ns that operations become due; 0: not known */
 double load_operations(const struct load *l); /* planned; 0: not known (closed model) */

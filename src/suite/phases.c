@@ -182,16 +182,28 @@ static void declare_single(struct phase *phase, struct node *n, struct arena *ar
     phase->steps[0].at = phase->at;
 }
 
-/* A load without a limit would measure and never fail; but for an attack, which the server may well
- * refuse.  A deferred threshold is one, if not yet known. */
-static void imply_threshold(struct step *step, const struct bind *b)
+/* A deferred threshold is one, if not yet known. */
+static bool has_limits(const struct step *step)
 {
     const struct node *written = node_find(step->node, "thresholds");
-    struct threshold *t;
+
+    if (step->load.executor != EX_STEPPING)
+        return step->threshold_count > 0 || (written && written->count > 0);
+    for (int i = 0; i < step->threshold_count; i++)
+        if (!step_is_answer(&step->thresholds[i]->selector))
+            return true;
+    return written && (int)written->count > step->threshold_count; /* some are deferred */
+}
+
+/* A load without a limit would measure and never fail; but for an attack, which the server may well
+ * refuse. */
+static void imply_threshold(struct step *step, const struct bind *b)
+{
+    struct threshold **all, *t;
     struct err e;
 
-    if (step->threshold_count > 0 || (written && written->count > 0) ||
-        step->load.executor == EX_ONCE || !step->metrics || step->driver->flags & DRIVER_ONLY_HELD)
+    if (has_limits(step) || step->load.executor == EX_ONCE || !step->metrics ||
+        step->driver->flags & DRIVER_ONLY_HELD)
         return;
     t = arena_new(b->arena, struct threshold);
     threshold_parse(t, "rate==0%", b->arena, &e);
@@ -201,10 +213,30 @@ static void imply_threshold(struct step *step, const struct bind *b)
     t->line = step->at.line;
     t->col = step->at.col;
     step->implied_threshold = true;
-    step->thresholds = arena_array(b->arena, struct threshold *, 1);
-    step->thresholds[step->threshold_count++] = t;
+    all = arena_array(b->arena, struct threshold *, step->threshold_count + 1);
+    for (int i = 0; i < step->threshold_count; i++)
+        all[i] = step->thresholds[i];
+    all[step->threshold_count++] = t;
+    step->thresholds = all;
     diag_warn(b->diags, step->at,
-              "step \"%s\" has a load and no thresholds: op_failed rate==0%% stands in",
+              "step \"%s\" has a load and no thresholds%s: op_failed rate==0%% stands in",
+              step->name, step->threshold_count > 1 ? " to judge a size by" : "");
+}
+
+/* An open load never waits: a target that falls behind shows in times long before it fails. */
+static void warn_blind(const struct step *step, const struct bind *b)
+{
+    if (step->load.executor != EX_STEPPING || !load_is_open(&step->load) || !step->metrics)
+        return;
+    for (int i = 0; i < step->threshold_count; i++) {
+        int metric = step_metric(step, step->thresholds[i]->selector.metric);
+
+        if (step->metrics[metric]->unit == UNIT_TIME)
+            return;
+    }
+    diag_warn(b->diags, step->at,
+              "step \"%s\" steps up without a threshold on a time: a target that falls behind is "
+              "noticed only when `max_in_flight` operations wait for it",
               step->name);
 }
 
@@ -247,8 +279,10 @@ static void bind_phase(struct suite_scope *s, struct phase *phase, struct node *
         during_resolve(phase, b);
         step_bind_own(&phase->steps[0], path, b);
     }
-    for (int i = 0; i < phase->step_count; i++)
+    for (int i = 0; i < phase->step_count; i++) {
         imply_threshold(&phase->steps[i], b);
+        warn_blind(&phase->steps[i], b);
+    }
 }
 
 void phases_bind(struct suite_scope *s, const struct node *phases, const struct bind *b)

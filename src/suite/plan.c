@@ -11,25 +11,15 @@
 
 static uint64_t most_at_once(const struct load *l)
 {
-    double most = (double)l->start_vus, planned = load_operations(l);
+    double most = (double)l->max_in_flight, planned = load_operations(l);
 
-    switch (l->executor) {
-    case EX_ONCE:
+    if (l->executor == EX_ONCE)
         return 1;
-    case EX_RAMPING_VUS:
-        for (int i = 0; i < l->stage_count; i++)
-            most = fmax(most, l->stages[i].target);
-        return (uint64_t)most;
-    case EX_CONSTANT_ARRIVAL_RATE:
-    case EX_RAMPING_ARRIVAL_RATE:
-    case EX_AGENT_FLEET:
-        most = (double)l->max_in_flight;
-        return (uint64_t)(planned > 0 ? fmin(most, planned) : most);
-    case EX_HOLD_CONNECTIONS:
+    if (load_is_closed(l))
+        return (uint64_t)load_most_vus(l);
+    if (l->executor == EX_HOLD_CONNECTIONS)
         return (uint64_t)l->connections;
-    default:
-        return (uint64_t)l->vus;
-    }
+    return (uint64_t)(planned > 0 ? fmin(most, planned) : most);
 }
 
 static double length_of(const struct load *l)
@@ -38,6 +28,8 @@ static double length_of(const struct load *l)
 
     if (length == DURATION_UNTIL_STOPPED)
         return -1;
+    if (l->executor == EX_STEPPING)
+        return stepping_longest(l) + (double)l->start_time / 1e9;
     return length > 0 ? (double)(length + l->start_time) / 1e9 : 0;
 }
 

@@ -31,15 +31,6 @@ bool ports_go_to(const struct step *s, const struct target *t)
     return false;
 }
 
-static double peak_rate(const struct load *l)
-{
-    double rate = l->rate > l->start_rate ? l->rate : l->start_rate;
-
-    for (int i = 0; l->executor == EX_RAMPING_ARRIVAL_RATE && i < l->stage_count; i++)
-        rate = l->stages[i].target > rate ? l->stages[i].target : rate;
-    return rate;
-}
-
 struct port_need ports_needed(const struct phase_plan *p, const struct target *t)
 {
     struct port_need need = {.target = t, .sources = t->source.n > 0 ? t->source.n : 1};
@@ -53,7 +44,7 @@ struct port_need ports_needed(const struct phase_plan *p, const struct target *t
         need.most += s->in_flight;
         need.lingering += (double)s->in_flight;
         if (load_is_open(l))
-            need.lingering += peak_rate(l) * LINGER_S;
+            need.lingering += load_peak_rate(l) * LINGER_S;
         else
             need.sure += s->in_flight;
     }

@@ -90,7 +90,7 @@ static const struct template_scope *template_scope_of(const struct step *step, b
 
     scope->data = step->data;
     scope->any_data = stored;
-    scope->agents = step->load.executor == EX_AGENT_FLEET;
+    scope->agents = load_model(&step->load) == EX_AGENT_FLEET;
     return scope;
 }
 

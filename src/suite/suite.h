@@ -127,6 +127,9 @@ bool suite_bind_phase(struct suite *s, struct phase *p, struct diags *d);
 /* The place of a metric in step->metrics; -1: the step does not have it. */
 int step_metric(const struct step *s, const char *name);
 
+/* Of stepping: a threshold on the size that was found, not one by which sizes are judged. */
+bool step_is_answer(const struct selector *s);
+
 /* The metrics' shape for the step's meters; `shape` points into the step. */
 void step_shape(const struct step *s, struct arena *arena, struct meter_shape *shape);
 

@@ -36,6 +36,12 @@ int step_metric(const struct step *s, const char *name)
     return -1;
 }
 
+bool step_is_answer(const struct selector *s)
+{
+    return strcmp(s->metric, engine_metrics[M_LAST_GOOD].name) == 0 ||
+           strcmp(s->metric, engine_metrics[M_FIRST_BAD].name) == 0;
+}
+
 void step_shape(const struct step *s, struct arena *arena, struct meter_shape *shape)
 {
     const char **parts = arena_array(arena, const char *, s->declared.part_count + 1);
@@ -119,6 +125,32 @@ static bool complain_metric(const struct step *step, const char *name, const str
                     near ? near : "", near ? "\"?)" : "");
 }
 
+static bool complain_unproduced(const struct step *step, const char *name, const struct node *at,
+                                const char *path, const struct bind *b)
+{
+    if (step->load.executor != EX_STEPPING)
+        return diag_add(b->diags, at->key_at, "%s: only a load with `executor: stepping` has a %s",
+                        path, name);
+    return diag_add(b->diags, at->key_at,
+                    "%s: %s is of a load as a whole, and stepping judges each size alone", path,
+                    name);
+}
+
+/* Metrics of the engine that a load like this never has a sample of while it is judged. */
+static bool is_produced(const struct step *step, const struct selector *s)
+{
+    static const enum engine_metric whole[] = {M_ACHIEVED_RATE, M_DROPPED_ITERATIONS, M_HELD_RATIO,
+                                               M_CONNECTIONS_HELD, M_UNFINISHED};
+    int metric = step_metric(step, s->metric);
+
+    if (step->load.executor != EX_STEPPING)
+        return !step_is_answer(s);
+    for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
+        if (metric == (int)whole[i])
+            return false;
+    return true;
+}
+
 /* Every tag must be one the step has; a value that it can never take would select nothing. */
 static bool check_tags(const struct step *step, const struct selector *s, const struct node *at,
                        const char *path, const struct bind *b)
@@ -161,12 +193,14 @@ static bool check_tags(const struct step *step, const struct selector *s, const 
     return true;
 }
 
-/* Operations planned; with `during:`, those due in the window at most. */
+/* Operations planned; with `during:`, those due in the window at most; of stepping, in a hold. */
 static double planned_for(const struct step *step, const struct threshold *t)
 {
     const struct during *d = step->during;
     struct load part = step->load;
 
+    if (part.executor == EX_STEPPING)
+        return stepping_planned(&part, part.stepping.start, (double)part.stepping.hold / 1e9);
     if (!d || !d->attack)
         return load_operations(&part);
     switch (step_window(step, &t->selector)) {
@@ -187,23 +221,22 @@ static void check_decidable(const struct step *step, const struct threshold *t,
                             const struct metric *m, struct pos at, const char *path,
                             const struct bind *b)
 {
+    const char *what = step->load.executor == EX_STEPPING ? "the first size's hold" : "the plan";
     double planned = planned_for(step, t), confidence = t->confidence;
     uint64_t needs;
 
     if (planned <= 1 || step->load.executor == EX_ONCE)
         return;
     needs = threshold_needs(t, m, confidence > 0 ? confidence : 0.95);
-    if ((double)needs <= planned)
+    if ((double)needs <= planned || step_is_answer(&t->selector))
         return;
     if (confidence > 0)
-        diag_add(b->diags, at,
-                 "%s: %s needs %llu samples to be proven at %.4g%%; the plan has %.0f", path,
-                 t->text, (unsigned long long)needs, confidence * 100, planned);
+        diag_add(b->diags, at, "%s: %s needs %llu samples to be proven at %.4g%%; %s has %.0f",
+                 path, t->text, (unsigned long long)needs, confidence * 100, what, planned);
     else
-        diag_warn(
-            b->diags, at,
-            "%s: %s takes %llu samples to be proven and the plan has %.0f: a pass says little",
-            path, t->text, (unsigned long long)needs, planned);
+        diag_warn(b->diags, at,
+                  "%s: %s takes %llu samples to be proven and %s has %.0f: a pass says little",
+                  path, t->text, (unsigned long long)needs, what, planned);
 }
 
 static bool bind_expression(struct step *step, struct threshold *t, const char *text, struct pos at,
@@ -287,6 +320,10 @@ void step_bind_thresholds(struct step *step, const struct node *map, const char 
             continue;
         if (step_metric(step, selector.metric) < 0) {
             complain_metric(step, selector.metric, n, path, b);
+            continue;
+        }
+        if (!is_produced(step, &selector)) {
+            complain_unproduced(step, selector.metric, n, path, b);
             continue;
         }
         if (!check_tags(step, &selector, n, path, b))
