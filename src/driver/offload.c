@@ -10,7 +10,6 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "driver/driver.h"
 
 #define STACK_BYTES (512 << 10)
 
@@ -90,7 +89,7 @@ static void on_finished(evutil_socket_t fd, short what, void *arg)
         t->done(t);
 }
 
-bool offload_start(struct offload *o, struct lane *lane, int thread_max, struct err *e)
+bool offload_start(struct offload *o, struct event_base *base, int thread_max, struct err *e)
 {
     o->open = true;
     o->thread_max = thread_max > 0 ? thread_max : 1;
@@ -100,7 +99,7 @@ bool offload_start(struct offload *o, struct lane *lane, int thread_max, struct 
     o->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (o->done_fd < 0)
         return err_errno(e, "could not make an event descriptor");
-    o->event = event_new(lane->base, o->done_fd, EV_READ | EV_PERSIST, on_finished, o);
+    o->event = event_new(base, o->done_fd, EV_READ | EV_PERSIST, on_finished, o);
     return (o->event && event_add(o->event, NULL) == 0) ||
            err_set(e, "could not watch an event descriptor");
 }

@@ -1,10 +1,10 @@
 /*
- * offload.h - work that blocks, done off the lane.
+ * offload.h - work that blocks, done off the event loop.
  *
- * A lane has a few threads for libraries that can only wait (libcurl's single tries, SQLite, a file
- * of SQL).  A task is queued on the lane, worked on by one of the threads, and done on the lane
- * again, through its event loop.  Each thread has a slot in which the work keeps what outlives one
- * task, such as a connection.
+ * A lane, or a worker of the target, has a few threads for libraries that can only wait (libcurl's
+ * single tries, SQLite, a file of SQL).  A task is queued on the loop's thread, worked on by one of
+ * the others, and done on the loop's again.  Each thread has a slot in which the work keeps what
+ * outlives one task, such as a connection.
  *
  * The owner embeds the task; it is the owner's again when done() is called.  {0} is a closed pool.
  */
@@ -16,12 +16,12 @@
 
 struct err;
 struct event;
-struct lane;
+struct event_base;
 
 struct offload_task {
     struct offload_task *next;
     void (*work)(struct offload_task *t, void **slot); /* on a thread of the pool */
-    void (*done)(struct offload_task *t);              /* on the lane */
+    void (*done)(struct offload_task *t);              /* on the loop's thread */
 };
 
 struct offload_queue {
@@ -42,7 +42,7 @@ struct offload {
     int done_fd;
 };
 
-bool offload_start(struct offload *o, struct lane *lane, int thread_max, struct err *e);
+bool offload_start(struct offload *o, struct event_base *base, int thread_max, struct err *e);
 bool offload_submit(struct offload *o, struct offload_task *t, struct err *e); /* never blocks */
 
 /* Cancels, waits for the work that is running and ends the threads; done() is not called again. */

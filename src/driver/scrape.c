@@ -243,7 +243,8 @@ static bool scrape_start(struct lane *lane, struct err *e)
         x->values = xcalloc((size_t)j->plan.n, sizeof(*x->values));
         x->headers = xcalloc((size_t)o->headers.n + 1, sizeof(*x->headers));
     }
-    return offload_start(&l->offload, lane, lane->op_count < THREADS ? lane->op_count : THREADS, e);
+    return offload_start(&l->offload, lane->base,
+                         lane->op_count < THREADS ? lane->op_count : THREADS, e);
 }
 
 /* "name: value"; line ends, which a value could smuggle in, become blanks. */

@@ -147,7 +147,7 @@ static bool sql_start(struct lane *lane, struct err *e)
     if (j->evented)
         return sql_pool_start(&l->pool, lane, share(lane), e);
     l->offload.close = sql_script_close;
-    return offload_start(&l->offload, lane, share(lane), e);
+    return offload_start(&l->offload, lane->base, share(lane), e);
 }
 
 static void render(struct lane *lane, struct sql_op *x)

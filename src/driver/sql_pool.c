@@ -370,7 +370,7 @@ bool sql_pool_start(struct sql_pool *p, struct lane *lane, int connections, stru
     p->conns = xcalloc((size_t)connections, sizeof(*p->conns));
     for (int i = 0; i < connections; i++)
         p->conns[i].pool = p;
-    return offload_start(&p->cancels, lane, 1, e);
+    return offload_start(&p->cancels, lane->base, 1, e);
 }
 
 void sql_pool_fire(struct sql_pool *p, struct sql_op *x)

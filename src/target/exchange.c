@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "target/errand.h"
 #include "target/ledger.h"
 #include "target/request.h"
 #include "target/route.h"
@@ -21,6 +22,8 @@ void exchange_init(struct exchange *x, struct server *s)
 
 void exchange_clear(struct exchange *x)
 {
+    errand_forget(x->errand);
+    x->errand = NULL;
     reply_free(&x->reply);
     buf_free(&x->kept);
     x->state = EXCHANGE_HEAD;
@@ -51,16 +54,28 @@ void exchange_refuse(struct exchange *x, uint16_t status, const char *text, uint
     ledger_count(x->server->ledger, COUNT_BAD, 1);
 }
 
-/* The reply that the page gives, changed to what the program asks for. */
-static void answer(struct exchange *x, const struct request *rq)
+void exchange_request(const char *kept, size_t head, size_t len, const struct http1 *p,
+                      struct request *rq)
+{
+    request_init(rq, p, (struct http1_span){kept, head});
+    rq->body = (struct http1_span){kept + head, len - head};
+}
+
+/* Changes the reply that the page gave to what the program asks for. */
+static void change(struct exchange *x)
 {
     struct reply *re = &x->reply;
 
-    x->route->answer(rq, x->server, re);
     if (x->fill >= 0)
         reply_fill(re, (uint64_t)x->fill);
     if (x->status)
         re->status = (uint16_t)x->status;
+}
+
+static void answer(struct exchange *x, const struct request *rq)
+{
+    x->route->answer(rq, x->server, &x->reply);
+    change(x);
 }
 
 static void apply(struct exchange *x, const struct program *p)
@@ -166,21 +181,48 @@ static void take_body(struct exchange *x, struct http1_span span, uint64_t now)
         buf_add(&x->kept, span.data, span.len);
 }
 
-static void take_end(struct exchange *x, uint64_t now)
+/* A reply cannot be late while its request is still on the way. */
+static void ready(struct exchange *x, uint64_t now)
 {
-    struct http1_span head = {x->kept.data, x->kept_head};
-    struct request rq;
-
-    if (x->route->flags & ROUTE_BODY) {
-        request_init(&rq, &x->parser, head);
-        rq.body = (struct http1_span){x->kept.data + head.len, x->kept.len - head.len};
-        answer(x, &rq);
-        buf_free(&x->kept);
-    }
-    /* A reply cannot be late while its request is still on the way. */
     if (x->plan.due_ns < now)
         x->plan.due_ns = now;
     x->state = EXCHANGE_READY;
+}
+
+static void take_end(struct exchange *x, uint64_t now)
+{
+    const struct route *r = x->route;
+    struct request rq;
+
+    if (r->flags & ROUTE_BODY) {
+        exchange_request(x->kept.data, x->kept_head, x->kept.len, &x->parser, &rq);
+        if (!(r->flags & ROUTE_WAITS)) {
+            answer(x, &rq);
+        } else if (!r->admit || r->admit(&rq, x->server, &x->reply)) {
+            x->state = EXCHANGE_ASKED;
+            return;
+        } else {
+            change(x);
+        }
+        buf_free(&x->kept);
+    }
+    ready(x, now);
+}
+
+void exchange_take(struct exchange *x, struct reply *from, uint64_t now)
+{
+    struct reply *re = &x->reply;
+
+    re->status = from->status;
+    re->type = from->type;
+    re->text = from->text;
+    re->size = from->size;
+    re->owned = from->owned;
+    re->fields = from->fields;
+    *from = (struct reply){0};
+    x->errand = NULL;
+    change(x);
+    ready(x, now);
 }
 
 size_t exchange_read(struct exchange *x, const char *data, size_t len, uint64_t now,
@@ -189,7 +231,7 @@ size_t exchange_read(struct exchange *x, const char *data, size_t len, uint64_t 
     struct http1_span span = {0};
     size_t at = 0, used;
 
-    while (x->state != EXCHANGE_READY) {
+    while (x->state < EXCHANGE_ASKED) {
         enum http1_event ev = http1_next(&x->parser, data + at, len - at, &used, &span);
 
         at += used;

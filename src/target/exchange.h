@@ -1,8 +1,9 @@
 /*
  * exchange.h - one request and the reply it is due, without I/O.
  *
- * Bytes go in through exchange_read() until it is ready; then `plan` says when the reply leaves,
- * and `reply` gives its bytes.  exchange_clear() makes it ready for the next request.
+ * Bytes go in through exchange_read() until it is ready, perhaps by way of an errand; then `plan`
+ * says when the reply leaves, and `reply` gives its bytes.  exchange_clear() makes it ready for the
+ * next request.
  */
 #pragma once
 
@@ -15,11 +16,14 @@
 #include "target/program.h"
 #include "target/reply.h"
 
+struct errand;
+struct request;
 struct server;
 
 enum exchange_state {
     EXCHANGE_HEAD, /* between requests, or inside a head */
     EXCHANGE_BODY,
+    EXCHANGE_ASKED, /* a page that waits has to be asked: errand_send() */
     EXCHANGE_READY, /* there is a reply */
 };
 
@@ -31,11 +35,12 @@ struct exchange {
     struct plan plan;
     uint64_t arrival_ns; /* when the head was complete */
     uint64_t body_len;
-    struct buf kept;    /* head and body, for a page that reads bodies */
-    uint32_t kept_head; /* of which the head */
-    int64_t fill;       /* bytes of filling in place of the page's body; -1: the page's own */
-    int status;         /* in place of the page's own; 0 */
-    bool counted;       /* it has a number in the ledger */
+    struct buf kept;       /* head and body, for a page that reads bodies */
+    uint32_t kept_head;    /* of which the head */
+    struct errand *errand; /* on its way; or NULL */
+    int64_t fill;          /* bytes of filling in place of the page's body; -1: the page's own */
+    int status;            /* in place of the page's own; 0 */
+    bool counted;          /* it has a number in the ledger */
     bool stamps;
     bool streamed; /* over HTTP/2 */
     bool refused;  /* what is unread of it never will be read */
@@ -59,6 +64,13 @@ void exchange_head(struct exchange *x, const char *head, size_t len, uint64_t no
                    struct buf *interim);
 void exchange_body(struct exchange *x, const char *data, size_t len, uint64_t now);
 void exchange_end(struct exchange *x, uint64_t now);
+
+/* The request whose head and body, `len` bytes together, were kept. */
+void exchange_request(const char *kept, size_t head, size_t len, const struct http1 *p,
+                      struct request *rq);
+
+/* The page has been asked, and this is its answer; takes it. */
+void exchange_take(struct exchange *x, struct reply *answer, uint64_t now);
 
 /* Answers with an error at once; the connection closes after it.  `text` is copied. */
 void exchange_refuse(struct exchange *x, uint16_t status, const char *text, uint64_t now);

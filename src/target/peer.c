@@ -139,6 +139,8 @@ static enum flow step_wait(struct peer *p)
 
     if (peer_flush(p) == FLOW_ENDED)
         return FLOW_ENDED;
+    if (p->exchange.state == EXCHANGE_ASKED)
+        return FLOW_BLOCKED;
     if (!is_time(p, split ? plan->first_ns : plan->due_ns, now))
         return FLOW_BLOCKED;
     if (plan->reset && !split)

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "net/h2.h"
 #include "net/h2_fields.h"
+#include "target/errand.h"
 
 #define STREAMS           250
 #define WINDOW            (256 << 10)
@@ -121,6 +122,8 @@ static void visit_step(struct visit *v)
     bool split = plan->first_ns && plan->first_ns < plan->due_ns;
     uint64_t now = now_ns();
 
+    if (v->exchange.state == EXCHANGE_ASKED)
+        return;
     if (v->state == VISIT_WAIT) {
         if (!is_time(v, split ? plan->first_ns : plan->due_ns, now))
             return;
@@ -202,12 +205,23 @@ static void send_interim(struct visit *v, struct buf *heads)
     }
 }
 
+static void on_answer(void *owner)
+{
+    struct visit *v = owner;
+    struct peer *p = v->peer;
+
+    visit_step(v);
+    peer_advance(p);
+}
+
 /* A reply that is ready before the request has ended is one that refuses it. */
 static void when_ready(struct visit *v)
 {
-    if (v->state != VISIT_READ || v->exchange.state != EXCHANGE_READY)
+    if (v->state != VISIT_READ || v->exchange.state < EXCHANGE_ASKED)
         return;
     v->state = VISIT_WAIT;
+    if (v->exchange.state == EXCHANGE_ASKED)
+        errand_send(v->peer->worker, &v->exchange, on_answer, v);
     visit_step(v);
 }
 

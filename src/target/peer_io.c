@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "net/h2.h"
+#include "target/errand.h"
 
 #define HEAD_STEP 1024 /* how an incomplete head's memory grows: slow ones come by the thousand */
 
@@ -94,6 +95,11 @@ enum flow peer_push(struct peer *p)
     return f;
 }
 
+static void on_answer(void *owner)
+{
+    peer_advance(owner);
+}
+
 /* Keeps what the exchange could not use, and knows what is expected next, and when. */
 static void keep(struct peer *p, const char *data, size_t len)
 {
@@ -113,11 +119,12 @@ static void keep(struct peer *p, const char *data, size_t len)
         p->begun = len > 0;
         return;
     }
-    peer_deadline(p,
-                  x->state == EXCHANGE_READY ? NEVER : p->read_ns + peer_config(p)->idle_timeout);
+    peer_deadline(p, x->state == EXCHANGE_BODY ? p->read_ns + peer_config(p)->idle_timeout : NEVER);
     p->begun = p->served = true;
     p->fresh = len > 0;
-    if (x->state == EXCHANGE_READY)
+    if (x->state == EXCHANGE_ASKED)
+        errand_send(p->worker, x, on_answer, p);
+    if (x->state != EXCHANGE_BODY)
         p->state = PEER_WAIT;
 }
 

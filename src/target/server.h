@@ -36,6 +36,7 @@ struct server_config {
     uint64_t max_body; /* bytes; a larger one is answered 413 */
     uint64_t max_connections;
     int threads;
+    int page_threads;        /* of each worker, for pages that wait; 0: there are none */
     uint64_t seed;           /* of random latencies */
     FILE *log;               /* of requests; NULL: none; borrowed */
     struct nexus *nexus;     /* a hub to be a backend of; NULL: none; borrowed */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "target/errand.h"
 #include "target/ledger.h"
 #include "target/nexus.h"
 #include "target/peer.h"
@@ -281,10 +282,11 @@ struct worker *worker_new(struct server *s, int number, const int *fds, struct e
     w->resume.fire = on_resume;
     w->grace.fire = on_grace;
     take_listeners(w, fds);
-    if (watch(w) && accept_events(w))
+    if (!watch(w) || !accept_events(w))
+        err_set(e, "cannot make an event loop");
+    else if (errands_start(w, s->config.page_threads, e))
         return w;
     worker_free(w);
-    err_set(e, "cannot make an event loop");
     return NULL;
 }
 
@@ -296,6 +298,7 @@ void worker_free(struct worker *w)
     links_free(w->links);
     while (w->peers)
         peer_close(w->peers);
+    errands_stop(w);
     close_listeners(w);
     free(w->listeners);
     if (w->tick)

@@ -14,6 +14,7 @@
 #include "base/timers.h"
 
 struct err;
+struct errands;
 struct event;
 struct event_base;
 struct links;
@@ -37,11 +38,12 @@ struct worker {
     bool paused;                /* not accepting */
     bool draining;              /* asked to stop */
     struct timer grace;
-    bool over;            /* the grace is over */
-    struct peer *peers;   /* all connections, in no order */
-    struct links *links;  /* to a hub; NULL: none */
-    char in[WORKER_READ]; /* what was just read */
-    struct buf out;       /* what is about to be written */
+    bool over;               /* the grace is over */
+    struct peer *peers;      /* all connections, in no order */
+    struct links *links;     /* to a hub; NULL: none */
+    struct errands *errands; /* pages asked off the loop; NULL: none waits */
+    char in[WORKER_READ];    /* what was just read */
+    struct buf out;          /* what is about to be written */
     char date[32];
     uint64_t date_until; /* when `date` has to be made anew */
     pthread_t thread;

@@ -1,0 +1,24 @@
+/*
+ * errand.h - a page that may block is asked off the loop.
+ *
+ * Pages that wait for a database would hold up every other connection of their worker.  An errand
+ * takes the request to one of the worker's threads, where the page answers it, and brings the reply
+ * back to the loop.  The exchange may be gone by then: the errand keeps all that the page needs.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct errand;
+struct err;
+struct exchange;
+struct worker;
+
+/* Threads of the worker, at most `threads`; 0: its pages never wait. */
+bool errands_start(struct worker *w, int threads, struct err *e);
+void errands_stop(struct worker *w); /* waits for what runs; the rest is dropped */
+
+/* Takes what is to be asked out of `x`; `back` is called when it is ready, unless it is forgotten.
+ */
+void errand_send(struct worker *w, struct exchange *x, void (*back)(void *owner), void *owner);
+void errand_forget(struct errand *r); /* NULL is fine */
