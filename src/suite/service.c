@@ -71,7 +71,7 @@ const struct opt service_table[] = {
     OPT_TEXTS(command, "program and arguments; `shakedown` means this program",
               .flags = OPT_REQUIRED),
     OPT_NODE(env, "map of environment variables for it", .schema_ref = "texts_by_name"),
-    OPT_TEXT(user, NULL, "run as this user, if started by root"),
+    OPT_TEXT(user, NULL, "run as this user, if root starts it; anybody else runs it as himself"),
     OPT_TEXTS(ports, "names of ports to choose; the first is ${service.NAME.port}"),
     OPT_NODE(files, "map from a name in its folder to a template file with ${...}",
              .schema_ref = "texts_by_name"),
