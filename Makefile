@@ -93,6 +93,9 @@ $B/tests/%.o: tests/%.c | $B/deps-check
 $B/%.o: src/%.c
 	$(COMPILE)
 
+# The tables of the certctl surface are part of the program.
+$B/target/certctl_schema.o $(FUZZ_B)/target/certctl_schema.o: fixtures/seed/schema.sql
+
 # protoc-c writes a header and a source for each .proto; the header stands for both.
 $(GEN)/%.pb-c.h: proto/%.proto $B/config.mk
 	@mkdir -p $(GEN) && protoc-c --proto_path=proto --c_out=$(GEN) $<

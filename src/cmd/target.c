@@ -22,6 +22,7 @@
 #include "target/ledger.h"
 #include "target/nexus.h"
 #include "target/server.h"
+#include "target/state.h"
 
 #define S            INT64_C(1000000000)
 #define LISTEN_MAX   64
@@ -30,6 +31,12 @@
 
 struct target_args {
     struct certctl_opts certctl; /* first, for CERTCTL_ROWS */
+    union {                      /* STATE_ROWS knows the members by their own names */
+        struct state_opts state;
+        struct {
+            STATE_FIELDS;
+        };
+    };
     struct texts listen, names;
     bool plain, close, chunked, stamps, quiet;
     const char *cert, *key, *ca_out, *port_file, *log;
@@ -113,6 +120,7 @@ static const struct opt target_args[] = {
     CERTCTL_ROWS,
 #undef OPT_OF
 #define OPT_OF struct target_args
+    STATE_ROWS,
     OPT_BOOL(quiet, "false", "do not tell every 10s how much was served"),
     {0},
 };
@@ -177,7 +185,7 @@ static bool read_config(const struct target_args *a, struct server_config *c, st
     if (a->cert && (a->ca_out || a->names.n))
         return err_set(e,
                        "--names and --ca-out are for a certificate that is made; --cert gives one");
-    return read_program(a, c, e);
+    return state_check(&a->state, e) && read_program(a, c, e);
 }
 
 static bool open_hub(const struct target_args *a, struct server_config *c, struct nexus *n,
@@ -206,11 +214,18 @@ static bool open_hub(const struct target_args *a, struct server_config *c, struc
     return hub_init(n, &o, a->secret_file, arena, e);
 }
 
-static bool open_certctl(const struct target_args *a, struct server_config *c, struct err *e)
+/* The surfaces that remember something share one database. */
+static bool open_surfaces(const struct target_args *a, struct server_config *c,
+                          struct state **state, struct err *e)
 {
-    if (a->certctl.certctl)
-        c->certctl = certctl_new(&a->certctl, c->tls, e);
-    return !a->certctl.certctl || c->certctl;
+    if (!a->certctl.certctl)
+        return true;
+    *state = state_open(&a->state, e);
+    if (!*state)
+        return false;
+    c->page_threads = state_sessions(*state);
+    c->certctl = certctl_new(&a->certctl, *state, c->tls, e);
+    return c->certctl != NULL;
 }
 
 static struct ssl_ctx_st *load_identity(const struct target_args *a, struct err *e)
@@ -352,17 +367,19 @@ static bool run_config(const struct target_args *a, struct server_config *c, str
 {
     struct arena arena = {0};
     struct nexus hub = {0};
+    struct state *state = NULL;
     bool ok;
 
     c->tls = a->plain ? NULL : load_identity(a, e);
     if (!a->plain && !c->tls)
         return false;
-    ok = open_hub(a, c, &hub, &arena, e) && open_certctl(a, c, e) && open_log(a, c, e) &&
+    ok = open_hub(a, c, &hub, &arena, e) && open_surfaces(a, c, &state, e) && open_log(a, c, e) &&
          serve(a, c, e);
     ok = close_log(a, c, e) && ok;
     if (ok && atomic_load(&hub.gave_up))
         ok = err_set(e, "the hub does not accept this backend");
     certctl_free(c->certctl);
+    state_close(state);
     nexus_fini(&hub);
     arena_free(&arena);
     tls_ctx_free(c->tls);
@@ -402,9 +419,11 @@ static const char details[] =
     "\n"
     "With --certctl it is certctl's server besides, as far as load tests use it: POST and GET\n"
     "/api/v1/certificates, certificates/ID/deployments, certificates/bulk-renew, jobs and\n"
-    "agents/ID/heartbeat, with its answers.  A certificate that it says is deployed is then shown "
-    "to\n"
-    "whoever asks its TLS listener for the common name.\n"
+    "agents/ID/heartbeat, work and csr, with its answers.  What it knows is in the database of "
+    "--db,\n"
+    "in certctl's tables, so that seeds put it there.  A certificate that it says is deployed is "
+    "then\n"
+    "shown to whoever asks its TLS listener for the common name.\n"
     "\n"
     "It listens on loopback unless told otherwise.  SIGTERM and SIGINT end it with exit code 0.";
 

@@ -180,6 +180,7 @@ static struct db *lite_open(const struct db_place *p, const struct db_limits *l,
     }
     sqlite3_progress_handler(d->lite, STEPS_PER_LOOK, on_progress, d);
     sqlite3_busy_handler(d->lite, on_busy, d);
+    sqlite3_exec(d->lite, "pragma foreign_keys = on", NULL, NULL, NULL); /* as in Postgres */
     add_functions(d->lite);
     sqlite3_set_authorizer(d->lite, on_authorize, d);
     return &d->db;

@@ -1,79 +1,58 @@
 #include "target/certctl.h"
 
 #include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "target/certctl_state.h"
-#include "target/reply.h"
-#include "target/request.h"
 
-#define TOKEN_MAX 65536
+#define TOKEN_MAX      65536
+#define COMPLAINTS_MAX 20
 
-bool certctl_leaf(struct certctl *c, struct cert_row *row)
+void certctl_id(struct certctl *c, char id[RUN_ID_MAX])
 {
-    struct err e;
-
-    if (!row->leaf)
-        row->leaf = issuer_leaf(c->issuer, row->common_name, row->fingerprint, &e);
-    return row->leaf != NULL;
+    snprintf(id, RUN_ID_MAX, "%08" PRIx32 "-%08" PRIx64, c->boot,
+             (uint64_t)atomic_fetch_add(&c->ids, 1) + 1);
 }
 
-/* In a handshake: the certificate of that name, once it is deployed. */
-static void choose(void *arg, const char *name, struct ssl_st *ssl)
+/* 0 is the time that was never set, as Go has it. */
+void certctl_time(int64_t ms, char out[TIME_MAX])
 {
-    struct certctl *c = arg;
-    struct cert_row *row;
+    time_t t = (time_t)(ms / 1000);
+    struct tm tm;
+    size_t n;
 
-    pthread_mutex_lock(&c->lock);
-    row = store_find_host(c->store, name, now_ns());
-    if (row && row->deployed && certctl_leaf(c, row))
-        issuer_present(c->issuer, row->leaf, ssl);
-    pthread_mutex_unlock(&c->lock);
-}
-
-static void refuse(struct reply *re, uint16_t status, const char *field, const char *body)
-{
-    reply_text(re, status, body);
-    re->fields = field ? mem_check(strdup(field)) : NULL;
-}
-
-/* Compares all of it whatever differs, so that time tells nothing. */
-static bool same_token(const char *token, const char *given, size_t given_len)
-{
-    size_t len = strlen(token);
-    unsigned differ = len != given_len;
-
-    for (size_t i = 0; i < given_len; i++)
-        differ |= (unsigned char)given[i] ^ (unsigned char)token[i < len ? i : len];
-    return differ == 0;
-}
-
-bool certctl_admits(struct certctl *c, const struct request *rq, struct reply *re, uint64_t now_ns)
-{
-    static const char realm[] = "WWW-Authenticate: Bearer realm=\"certctl\"\r\n";
-    struct http1_span value;
-
-    if (!bucket_take(&c->bucket, now_ns)) {
-        refuse(re, 429, "Retry-After: 1\r\n", "{\"error\":\"Rate limit exceeded\"}\n");
-        return false;
+    if (!ms) {
+        snprintf(out, TIME_MAX, "0001-01-01 00:00:00+00");
+        return;
     }
-    if (!c->token)
-        return true;
-    if (!http1_field(&rq->head, "authorization", &value)) {
-        refuse(re, 401, realm, "{\"error\":\"Authorization header is required\"}\n");
-        return false;
-    }
-    if (value.len > 7 && strncmp(value.data, "Bearer ", 7) == 0 &&
-        same_token(c->token, value.data + 7, value.len - 7))
-        return true;
-    refuse(re, 401, NULL, "{\"error\":\"Invalid API key\"}\n");
-    return false;
+    n = strftime(out, TIME_MAX, "%Y-%m-%d %H:%M:%S", gmtime_r(&t, &tm));
+    snprintf(out + n, TIME_MAX - n, ".%03d+00", (int)(ms % 1000));
+}
+
+const char *certctl_number(int64_t n, char out[NUMBER_MAX])
+{
+    snprintf(out, NUMBER_MAX, "%" PRId64, n);
+    return out;
+}
+
+/* A database that is away is told of, and not at every request. */
+void certctl_complain(struct certctl *c, const struct err *e)
+{
+    int n = atomic_fetch_add(&c->complaints, 1);
+
+    if (n < COMPLAINTS_MAX)
+        fprintf(stderr, "certctl: %s\n", e->text);
+    if (n == COMPLAINTS_MAX)
+        fprintf(stderr, "certctl: further failures are not told\n");
 }
 
 static bool read_token(struct certctl *c, const char *path, struct err *e)
@@ -93,23 +72,52 @@ static bool read_token(struct certctl *c, const char *path, struct err *e)
     return ok;
 }
 
-struct certctl *certctl_new(const struct certctl_opts *o, struct ssl_ctx_st *tls, struct err *e)
+static void add_deployed(void *arg, const char *const *values, int n)
 {
-    struct store_opts s = {(uint64_t)o->deploy_after, o->certificates, o->agents, o->retired,
-                           issuer_leaf_free};
+    struct certctl *c = arg;
+
+    (void)n;
+    if (values[0])
+        leaves_renew(c->leaves, values[0]);
+}
+
+/* What an earlier process has deployed is shown with leaves of this one's issuer. */
+static bool load_deployed(struct certctl *c, struct err *e)
+{
+    struct db_sink to = {add_deployed, c};
+    struct session *se = state_take(c->state, e);
+    bool ok =
+        se &&
+        session_run(se, "update deployments set fingerprint = null", STATE_NONE, NULL, NULL, e) &&
+        session_run(se, "select server_name from deployments where status = 'deployed'", STATE_NONE,
+                    &to, NULL, e);
+
+    state_give(se);
+    return ok;
+}
+
+struct certctl *certctl_new(const struct certctl_opts *o, struct state *state,
+                            struct ssl_ctx_st *tls, struct err *e)
+{
     struct certctl *c = xcalloc(1, sizeof(*c));
 
     c->opts = *o;
+    c->state = state;
+    c->next_due = INT64_MAX;
     pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->wake, NULL);
     bucket_init(&c->bucket, o->limit, (double)o->burst, now_ns());
-    c->store = store_new(&s, (int64_t)(wall_ns() / NS_PER_S));
-    c->issuer = issuer_new(e);
-    if (!c->issuer || (o->token_file && !read_token(c, o->token_file, e))) {
+    if (getrandom(&c->boot, sizeof(c->boot), 0) != sizeof(c->boot))
+        c->boot = (uint32_t)wall_ns();
+    c->audit = o->audit ? audit_new() : NULL;
+    c->leaves = leaves_new(e);
+    if (!c->leaves || (o->token_file && !read_token(c, o->token_file, e)) ||
+        !certctl_create(state, e) || !load_deployed(c, e) || !certctl_schedule(c, e)) {
         certctl_free(c);
         return NULL;
     }
     if (tls && !o->deploy_lies)
-        issuer_choose(tls, choose, c);
+        leaves_show(c->leaves, tls);
     return c;
 }
 
@@ -117,11 +125,18 @@ void certctl_free(struct certctl *c)
 {
     if (!c)
         return;
-    store_free(c->store);
-    issuer_free(c->issuer);
+    pthread_mutex_lock(&c->lock);
+    c->ending = true;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    if (c->scheduling)
+        pthread_join(c->scheduler, NULL);
+    leaves_free(c->leaves);
+    audit_free(c->audit);
     if (c->token)
         explicit_bzero(c->token, strlen(c->token));
     free(c->token);
+    pthread_cond_destroy(&c->wake);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }

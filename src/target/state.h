@@ -31,12 +31,14 @@ struct err;
 struct session;
 struct state;
 
+#define STATE_FIELDS \
+    const char *db, *db_password_file; \
+    int64_t db_sessions
 struct state_opts {
-    const char *db, *db_password_file;
-    int64_t db_sessions;
+    STATE_FIELDS;
 };
 
-/* Rows of a command line's table, under an OPT_OF of struct state_opts. */
+/* Rows of a command line's table, under an OPT_OF of a struct that has STATE_FIELDS. */
 #define STATE_ROWS \
     OPT_TEXT(db, "sqlite::memory:", \
              "where state is kept: sqlite:PATH, sqlite::memory: or postgres://USER@HOST/NAME", \
