@@ -158,7 +158,10 @@ static void remove_at(int parent, const char *name)
     unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-void fs_remove_tree(const char *path)
+bool fs_remove_tree(const char *path)
 {
+    struct stat st;
+
     remove_at(AT_FDCWD, path);
+    return lstat(path, &st) != 0 && errno == ENOENT;
 }

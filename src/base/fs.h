@@ -11,4 +11,4 @@ bool fs_read(const char *path, size_t max, struct buf *out, struct err *e); /* "
 bool fs_write(const char *path, const void *data, size_t len, int mode,
               struct err *e);                              /* temp + rename */
 bool fs_mkdirs(const char *path, int mode, struct err *e); /* like mkdir -p */
-void fs_remove_tree(const char *path); /* never follows a link; missing is fine */
+bool fs_remove_tree(const char *path); /* never follows a link; true: nothing is there now */

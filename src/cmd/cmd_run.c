@@ -13,6 +13,7 @@
 #include "cmd/session.h"
 #include "report/console.h"
 #include "report/files.h"
+#include "run/journal.h"
 #include "run/observer.h"
 #include "run/result.h"
 #include "run/run.h"
@@ -73,12 +74,17 @@ static bool known_phases(const struct suite *s, const struct texts *names, const
     return true;
 }
 
-static bool make_folders(const struct session *s, struct err *e)
+static bool make_folders(const struct session *s, struct journal **journal, struct err *e)
 {
+    if (!fs_mkdirs(s->source.run_dir, 0755, e))
+        return false;
+    *journal = journal_create(s->source.run_dir, s->suite, e);
+    if (!*journal || !journal_tmp(*journal, s->source.run_tmp, e))
+        return false;
     /* Made anew and by nobody else: keys lie in it, and it is removed at the end. */
     if (mkdir(s->source.run_tmp, 0700) != 0)
         return err_errno(e, "cannot make the folder \"%s\"", s->source.run_tmp);
-    return fs_mkdirs(s->source.run_dir, 0755, e);
+    return true;
 }
 
 /* Told now, not after the load. */
@@ -103,7 +109,7 @@ static void choose_output(const struct run_args *a, struct console_opts *c)
         c->color = false;
 }
 
-static int execute(const struct run_args *a, struct session *s)
+static int execute(const struct run_args *a, struct session *s, struct journal *journal)
 {
     struct files_opts files = {s->source.run_dir, a->junit_dialect, a->junit};
     struct console_opts console;
@@ -117,6 +123,7 @@ static int execute(const struct run_args *a, struct session *s)
         .fail_fast = a->fail_fast,
         .only = a->only.n ? name_list(&a->only, &s->arena) : NULL,
         .skip = name_list(&a->skip, &s->arena),
+        .journal = journal,
     };
     struct run_result *r;
 
@@ -124,8 +131,8 @@ static int execute(const struct run_args *a, struct session *s)
     observers[0] = console_observer(&console, &s->arena);
     observers[1] = files_observer(&files, &s->arena);
     r = run_suite(&o, &s->arena);
-    if (!a->no_cleanup)
-        fs_remove_tree(s->source.run_tmp);
+    if (!a->no_cleanup && fs_remove_tree(s->source.run_tmp))
+        journal_gone(journal, s->source.run_tmp);
     for (int i = 0; i < r->phase_count; i++)
         for (int k = 0; r->phases[i].steps && k < r->phases[i].phase->step_count; k++)
             meter_free(&r->phases[i].steps[k].meter);
@@ -136,9 +143,11 @@ static int execute(const struct run_args *a, struct session *s)
 
 static int start(const struct run_args *a, struct session *s)
 {
+    struct journal *journal = NULL;
     struct diags unfit;
     struct plan plan;
     struct err e;
+    int code;
 
     if (!known_phases(s->suite, &a->only, "--only") || !known_phases(s->suite, &a->skip, "--skip"))
         return EXIT_USAGE;
@@ -152,11 +161,14 @@ static int start(const struct run_args *a, struct session *s)
         session_print(&unfit);
         return EXIT_USAGE;
     }
-    if (!can_write(a->junit, &e) || !make_folders(s, &e)) {
+    if (!can_write(a->junit, &e) || !make_folders(s, &journal, &e)) {
         fprintf(stderr, "shakedown run: %s\n", e.text);
+        journal_close(journal);
         return EXIT_USAGE;
     }
-    return execute(a, s);
+    code = execute(a, s, journal);
+    journal_close(journal);
+    return code;
 }
 
 static int run_run(const void *opts)

@@ -102,11 +102,15 @@ bool session_open(struct session *s, const struct session_opts *o)
         .environ = (const char *const *)environ,
         .run_id = id,
         .run_dir = absolute(o->out ? o->out : arena_printf(&s->arena, "results/%s", id), &s->arena),
-        .run_tmp = arena_printf(&s->arena, "%s/shakedown-%s-%08x", tmp && *tmp ? tmp : "/tmp", id,
-                                chance()),
+        .run_tmp = o->run_tmp ? o->run_tmp
+                              : arena_printf(&s->arena, "%s/shakedown-%s-%08x",
+                                             tmp && *tmp ? tmp : "/tmp", id, chance()),
         .self = own_path(&s->arena),
         .reserve_ports = o->reserve_ports,
         .names_only = o->names_only,
+        .cleanup = o->cleanup,
+        .fixed = o->fixed,
+        .fixed_count = o->fixed_count,
     };
     diags_init(&s->diags, s->source.file, &s->arena);
     s->suite = suite_load(&s->source, &s->arena, &s->diags);

@@ -61,6 +61,7 @@ struct job { /* one step being run */
     const void *opts; /* bound by the driver's table */
     void *priv;
     struct arena *arena; /* main thread only; lives as long as the step */
+    void *engine;        /* the engine's own; see job_publish() */
     const struct declared *declared;
     struct fact *facts; /* see job_fact() */
     bool verify;        /* there is no load: the operation runs once and must succeed */
@@ -154,6 +155,12 @@ void lane_gauge(struct lane *lane, int metric, double value);
 
 /* Makes ${phase.NAME.output} and ${phase.NAME.output.key} of later phases; main thread. */
 void job_publish(struct job *job, const char *key, const char *value);
+
+/*
+ * What an earlier attempt of this phase has published: `shakedown cleanup` runs a phase again that
+ * did not do all it had to.  NULL: nothing of that name.
+ */
+const char *job_earlier(const struct job *job, const char *key);
 
 /*
  * Puts a fact into the step's results, in the order told; main thread, from prepare() or

@@ -13,7 +13,6 @@
 #include "run/phase_state.h"
 
 #include <poll.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -68,6 +67,7 @@ static bool prepare_step(struct phase_run *p, struct step_run *s)
                           .run_id = p->c->run_id,
                           .opts = step->opts,
                           .arena = p->c->arena,
+                          .engine = &p->board,
                           .declared = &step->declared};
     s->job.priv = arena_alloc(p->c->arena, d->job_size);
     s->job.verify = step->load.executor == EX_ONCE;
@@ -291,18 +291,11 @@ static void follow(struct phase_run *p)
     }
 }
 
-/* A driver publishes from collect(), for the phases after this one. */
-void job_publish(struct job *job, const char *key, const char *value)
-{
-    struct step_run *s = (struct step_run *)((char *)job - offsetof(struct step_run, job));
-
-    suite_publish(s->phase->c->suite, s->phase->out->phase->name, key, value);
-}
-
 static void init(struct phase_run *p, struct phase_context *c, struct phase *phase,
                  struct phase_result *out)
 {
     *p = (struct phase_run){.c = c, .out = out, .step_count = phase->step_count};
+    p->board = (struct board){c->suite, c->journal, phase->name};
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->gate, NULL);
     p->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct arena;
+struct journal;
 struct monitor;
 struct observer;
 struct phase;
@@ -22,8 +23,15 @@ struct phase_context { /* what all phases of a run share; main thread */
     struct supervisor *supervisor; /* NULL: no services */
     struct monitor *monitor;
     const struct observer *const *observers; /* NULL-terminated */
+    struct journal *journal;                 /* learns what is published; or NULL */
     volatile int *interrupted;               /* count of SIGINT and SIGTERM */
     struct arena *arena;
+};
+
+struct board { /* job->engine: where what a phase publishes goes (publish.c) */
+    struct suite *suite;
+    struct journal *journal;
+    const char *phase;
 };
 
 /* Runs `phase` and fills `out` but for its findings. */

@@ -38,6 +38,7 @@ struct step_run {
 struct phase_run {
     struct phase_context *c;
     struct phase_result *out;
+    struct board board;
     struct step_run *steps;
     struct live *live;
     int step_count, lane_count;

@@ -7,6 +7,7 @@
 #include "run/run.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/rng.h"
+#include "run/journal.h"
 #include "run/monitor.h"
 #include "run/observer.h"
 #include "run/phase.h"
@@ -90,7 +92,7 @@ static uint64_t services_wanted(const struct run_opts *o)
     for (int i = 0; i < o->suite->phase_count; i++)
         if (selected(o, &o->suite->phases[i]))
             wanted |= phase_services(&o->suite->phases[i]);
-    return suite_needed(o->suite, wanted);
+    return suite_needed(o->suite, wanted) & ~o->running;
 }
 
 static struct finding *add_service_finding(struct run_result *r, const struct service_result *v)
@@ -199,22 +201,54 @@ static void end_phase(const struct runner *x, const struct phase_result *p)
             x->o->observers[i]->phase_end(x->o->observers[i]->ctx, x->r, p);
 }
 
+/* "done" is what need not be done again; anything else, `shakedown cleanup` tries once more. */
+static const char *state_of(const struct phase_result *p)
+{
+    for (const struct finding *f = p->findings; f; f = f->next)
+        if (f->state == FOUND_BREACH || f->state == FOUND_INCONCLUSIVE)
+            return "failed";
+    return "done";
+}
+
+/* Nothing that the journal does not announce may be made. */
+static void refuse(struct runner *x, struct phase *phase, struct phase_result *p, const char *why)
+{
+    p->started_wall_ns = wall_ns();
+    p->steps = arena_array(x->r->arena, struct step_result, phase->step_count);
+    for (int i = 0; i < phase->step_count; i++) {
+        p->steps[i].step = &phase->steps[i];
+        p->steps[i].failure = arena_strdup(x->r->arena, why);
+    }
+}
+
+static void carry_out(struct runner *x, struct phase *phase, struct phase_result *p)
+{
+    volatile int ignored = 0;
+    struct err e;
+
+    x->context.interrupted = phase->when == WHEN_ALWAYS ? &ignored : &interrupts;
+    if (journal_phase(x->o->journal, phase->name, &e))
+        phase_run(&x->context, phase, p);
+    else
+        refuse(x, phase, p, e.text);
+}
+
 /* Ctrl-C does not cut a cleanup short; a second one ends the process (on_signal()). */
 static void run_one(struct runner *x, struct phase *phase, struct phase_result *p)
 {
-    volatile int ignored = 0;
 
     p->phase = phase;
     p->skipped = reason_to_skip(x, phase);
     if (!p->skipped) {
         begin_phase(x, p);
         x->any_ran |= phase->when != WHEN_ALWAYS;
-        x->context.interrupted = phase->when == WHEN_ALWAYS ? &ignored : &interrupts;
-        phase_run(&x->context, phase, p);
+        carry_out(x, phase, p);
     }
     note_interrupt(x);
     look_after_services(x);
     phase_judge(p, x->r, x->r->arena);
+    if (!p->skipped)
+        journal_ended(x->o->journal, phase->name, state_of(p));
     learn(x, p);
     judge_services(x->r);
     run_verdict(x->r);
@@ -305,18 +339,28 @@ static void tear_down(struct runner *x)
     supervisor_free(s);
 }
 
+/* Everything that is started from here on can be told by it; of runs within runs, by each. */
+static void mark_children(const char *run_id, struct arena *arena)
+{
+    const char *outer = getenv(JOURNAL_MARK);
+
+    setenv(JOURNAL_MARK, outer && *outer ? arena_printf(arena, "%s %s", outer, run_id) : run_id, 1);
+}
+
 struct run_result *run_suite(const struct run_opts *o, struct arena *arena)
 {
-    struct runner x = {.o = o, .r = result_new(o, arena)};
+    struct runner x = {.o = o, .r = result_new(o, arena), .any_ran = o->cleanup_only};
     struct supervisor_opts so = {.suite = o->suite,
                                  .results_dir = o->dir,
                                  .interrupted = &interrupts,
                                  .observer = o->observers[0],
+                                 .journal = o->journal,
                                  .no_cleanup = o->no_cleanup};
     struct handlers old;
     struct monitor monitor;
     struct err e;
 
+    mark_children(o->run_id, arena);
     if (!child_guard_begin(&e))
         give_up(&x, e.text);
     catch_signals(&old);
@@ -331,6 +375,7 @@ struct run_result *run_suite(const struct run_opts *o, struct arena *arena)
                                        .supervisor = supervisor_new(&so),
                                        .monitor = &monitor,
                                        .observers = o->observers,
+                                       .journal = o->journal,
                                        .arena = arena};
     start_services(&x, services_wanted(o));
     note_interrupt(&x);

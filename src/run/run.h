@@ -7,8 +7,10 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct arena;
+struct journal;
 struct observer;
 struct run_result;
 struct suite;
@@ -18,7 +20,11 @@ struct run_opts {
     const char *run_id, *dir;
     const struct observer *const *observers; /* NULL-terminated */
     bool no_cleanup;                         /* leave services and `when: always` phases */
-    bool fail_fast; /* the first breach ends the run (cleanup still happens) */
+    bool fail_fast;    /* the first breach ends the run (cleanup still happens) */
+    bool cleanup_only; /* of an earlier run: something has run, and its services may be there still
+                        */
+    uint64_t running;  /* services that need not be started, as bits */
+    struct journal *journal;               /* what is made is written there first; or NULL */
     const char *const *only, *const *skip; /* phase names, NULL-terminated; NULL: all, none */
 };
 

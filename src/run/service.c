@@ -20,6 +20,7 @@
 #include "base/redact.h"
 #include "base/units.h"
 #include "net/pattern.h"
+#include "run/journal.h"
 #include "run/observer.h"
 #include "run/provision.h"
 #include "run/ready.h"
@@ -159,6 +160,7 @@ static bool spawn(struct supervisor *s, struct supervised *v, struct err *e)
         return false;
     }
     s->order[s->started++] = v->service->index;
+    journal_started(s->opts.journal, v->service, pid);
     watch_attach(s->watch, v, pid, ends[0], child_pidfd(pid));
     return true;
 }
@@ -262,7 +264,8 @@ static bool await_ready(struct supervisor *s, struct supervised *v, struct err *
 static bool start(struct supervisor *s, struct supervised *v, struct service_result *r,
                   struct err *e)
 {
-    if (!watch_start(s->watch, e) || !open_log(s, v, e) || !compile_pattern(s, v, e) ||
+    if (!journal_service(s->opts.journal, v->service, e) || !watch_start(s->watch, e) ||
+        !open_log(s, v, e) || !compile_pattern(s, v, e) ||
         !provision_files(v->service, &s->arena, e) || !prepare(s, v, e))
         return false;
     if (ready_is_taken(v->service, s->opts.interrupted, e))
@@ -389,6 +392,7 @@ void supervisor_down(struct supervisor *s)
 
         watch_expect_end(s->watch, v);
         child_stop(v->pid, stop_numbers[stop->signal], (uint64_t)stop->grace);
+        journal_stopped(s->opts.journal, v->service->name);
     }
     end_watch(s);
 }

@@ -12,6 +12,7 @@
 
 struct arena;
 struct err;
+struct journal;
 struct observer;
 struct service_result;
 struct suite;
@@ -21,6 +22,7 @@ struct supervisor_opts {
     struct suite *suite;
     const char *results_dir;         /* logs go to its services/ */
     const struct observer *observer; /* told of what becomes ready; or NULL */
+    struct journal *journal;         /* each is written there before it is started; or NULL */
     const volatile int *interrupted; /* non-zero: give up waiting */
     bool no_cleanup;                 /* the services are to outlive this process */
 };

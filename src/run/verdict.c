@@ -14,6 +14,7 @@
 #include "run/attack.h"
 #include "run/fitness.h"
 #include "run/result.h"
+#include "run/cure.h"
 #include "run/window.h"
 
 #define ENOUGH_SENT  0.95
@@ -167,7 +168,7 @@ static void find_failed(struct judging *j, const struct step_result *r)
                             breach ? "expect" : "infra");
 
     f->name = executed_name(j, r);
-    f->message = r->failure;
+    f->message = cure_text(r, j->arena);
 }
 
 /* A threshold on what was found decides; without one, that there is an answer at all. */

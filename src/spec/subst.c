@@ -115,11 +115,14 @@ static bool parse_reference(struct expansion *x, const char *p, const char *end,
     return true;
 }
 
-static bool refuse_unset(struct expansion *x, const struct reference *ref, int depth)
+static bool refuse_unset(struct expansion *x, const struct reference *ref, const char *why,
+                         int depth)
 {
     struct expansion message = *x;
     bool ok = true;
 
+    if (ref->op != '?' && why)
+        return err_set(x->e, "%s", why);
     if (ref->op != '?' || ref->word == ref->end)
         return err_set(x->e, "\"%s\" is %s (give a value, or a default with ${%s:-...})", ref->name,
                        ref->or_empty ? "not set or empty" : "not set", ref->name);
@@ -157,7 +160,7 @@ static bool replace(struct expansion *x, const struct reference *ref, int depth)
         return expand(x, ref->word, ref->end, depth + 1);
     }
     if (!is_set)
-        return refuse_unset(x, ref, depth);
+        return refuse_unset(x, ref, v.why, depth);
     x->out->services |= v.services;
     x->out->secret |= v.secret;
     return add(x, v.text ? v.text : "", v.text ? strlen(v.text) : 0);

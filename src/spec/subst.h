@@ -20,6 +20,7 @@ struct err;
 
 struct subst_value {
     const char *text;  /* NULL: known, but unset */
+    const char *why;   /* it is unset, for the message; NULL: there is nothing to say */
     uint64_t services; /* services it refers to, as bits */
     bool secret;
     bool deferred; /* has a value only later; `text` is "" */

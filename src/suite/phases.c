@@ -296,9 +296,9 @@ void phases_bind(struct suite_scope *s, const struct node *phases, const struct 
     suite->phases = arena_array(b->arena, struct phase, phases->count);
     for (struct node *n = phases->first; n; n = n->next) {
         const char *path = arena_printf(b->arena, "phases[%d]", suite->phase_count);
-        struct phase *phase = &suite->phases[suite->phase_count++];
 
-        bind_phase(s, phase, n, path, b);
+        if (!suite_leaves_out(s->src, n))
+            bind_phase(s, &suite->phases[suite->phase_count++], n, path, b);
     }
 }
 

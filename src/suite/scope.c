@@ -147,9 +147,11 @@ static bool lookup_phase(const struct suite_scope *s, const char *name, struct s
         }
     }
     if (s->running)
-        return err_set(e, "phase \"%.*s\" has published no output%s%s", (int)len, name,
-                       *key ? " " : "", key);
-    *out = (struct subst_value){.text = "", .deferred = true};
+        *out = (struct subst_value){
+            .why = arena_printf(s->arena, "phase \"%.*s\" has published no output%s%s", (int)len,
+                                name, *key ? " " : "", key)};
+    else
+        *out = (struct subst_value){.text = "", .deferred = true};
     return true;
 }
 
@@ -162,7 +164,7 @@ static bool lookup_var(struct suite_scope *s, const char *name, struct subst_val
     if (v) {
         if (!vars_resolve(s, (int)(v - s->vars.v)))
             return err_set(e, "variable \"%s\" has no usable value", name);
-        *out = (struct subst_value){v->value, v->services, v->secret, false};
+        *out = (struct subst_value){.text = v->value, .services = v->services, .secret = v->secret};
         return true;
     }
     names = arena_array(s->arena, const char *, s->vars.n + 1);

@@ -36,6 +36,7 @@ struct service_opts {
     struct ready_opts ready;
     struct stop_opts stop;
     int start;
+    bool forwards;
 };
 
 #define OPT_OF struct ready_opts
@@ -84,6 +85,8 @@ const struct opt service_table[] = {
     OPT_SUB(stop, struct stop_opts, stop_table, "how it is ended"),
     OPT_CHOICE(start, "when-needed", "when-needed: only if a value that is used refers to it",
                .choices = starts),
+    OPT_BOOL(forwards, "false",
+             "it only leads to a server elsewhere, like a tunnel: `cleanup` starts it again"),
     {0},
 };
 #undef OPT_OF
@@ -103,6 +106,23 @@ static bool reserve(struct service_port *p, struct err *e)
     return true;
 }
 
+static bool is_fixed(const struct suite_source *src, const char *service)
+{
+    for (int i = 0; i < src->fixed_count; i++)
+        if (strcmp(src->fixed[i].service, service) == 0)
+            return true;
+    return false;
+}
+
+static uint16_t fixed_port(const struct suite_source *src, const char *service, int index,
+                           uint16_t otherwise)
+{
+    for (int i = 0; i < src->fixed_count; i++)
+        if (strcmp(src->fixed[i].service, service) == 0 && src->fixed[i].index == index)
+            return src->fixed[i].port;
+    return otherwise;
+}
+
 static void declare_ports(struct suite_scope *s, struct service *v, const struct node *ports)
 {
     bool list = ports->type == NODE_LIST;
@@ -117,7 +137,8 @@ static void declare_ports(struct suite_scope *s, struct service *v, const struct
             return; /* its table says so */
         *p = (struct service_port){n->raw,
                                    (uint16_t)(FIRST_MOCKPORT + v->index * 16 + v->port_count), -1};
-        if (s->src->reserve_ports && !reserve(p, &e))
+        p->port = fixed_port(s->src, v->name, v->port_count, p->port);
+        if (s->src->reserve_ports && !is_fixed(s->src, v->name) && !reserve(p, &e))
             diag_add(s->diags, n->at, "services.%s.ports: %s", v->name, e.text);
         v->port_count++;
     }
@@ -347,7 +368,8 @@ static void bind_one(struct suite_scope *s, struct service *v, const struct node
     v->certificate = o.certificate;
     v->ready = o.ready;
     v->stop = o.stop;
-    v->always = o.start == 1;
+    v->always = o.start == 1 && !s->src->cleanup;
+    v->forwards = o.forwards;
     v->needs = node_services(n) & ~(UINT64_C(1) << v->index);
     if (o.env)
         bind_env(v, o.env, path, b);

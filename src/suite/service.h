@@ -65,6 +65,7 @@ struct service {
     struct ready_opts ready;
     struct stop_opts stop;
     bool always;                      /* start: always */
+    bool forwards;                    /* what is reached through it lies elsewhere */
     uint64_t needs;                   /* other services its values refer to, as bits */
     const char *dir;                  /* ${run.tmp}/NAME; also the working directory */
     const char *cert, *key_file, *ca; /* paths, set if certificate.given */

@@ -130,11 +130,19 @@ static void list_phase_names(struct suite_scope *s, const struct node *phases)
     s->phase_names = names;
 }
 
+bool suite_leaves_out(const struct suite_source *src, const struct node *phase)
+{
+    const struct node *when = phase->type == NODE_MAP ? node_find(phase, "when") : NULL;
+
+    return src->cleanup && (!when || when->type != NODE_SCALAR || strcmp(when->raw, "always") != 0);
+}
+
 static void subst_phases(struct suite_scope *s, const struct node *phases)
 {
     s->phase_limit = 0;
     for (struct node *n = phases->first; n; n = n->next, s->phase_limit++)
-        scope_subst(s, n);
+        if (!suite_leaves_out(s->src, n))
+            scope_subst(s, n);
     s->phase_limit = -1;
 }
 

@@ -26,6 +26,12 @@
 #include "suite/service.h"
 #include "suite/vars.h"
 
+struct fixed_port {
+    const char *service;
+    int index; /* among the service's ports */
+    uint16_t port;
+};
+
 struct suite_source { /* where a suite and its values come from */
     const char *file; /* as the user named it */
     const char *text; /* its contents; `len` bytes */
@@ -38,7 +44,10 @@ struct suite_source { /* where a suite and its values come from */
     const char *self;   /* path of this executable */
     bool reserve_ports; /* choose real ports for services (a run), or number them (validate) */
     bool names_only;    /* for a listing: a secret that cannot be had is no mistake */
-    bool stored;        /* read back to be judged: files that it names need not be there any more */
+    bool cleanup;       /* of an earlier run: the `when: always` phases alone */
+    const struct fixed_port *fixed; /* of services that run already; fixed_count of them */
+    int fixed_count;
+    bool stored; /* read back to be judged: files that it names need not be there any more */
 };
 
 enum when { WHEN_READY, WHEN_PASSED, WHEN_ALWAYS };
@@ -112,6 +121,9 @@ extern const struct opt suite_table[], var_table[], secret_table[], phase_table[
 
 /* NULL if it has mistakes; they, and the warnings, are in `d`.  Nothing is contacted or started. */
 struct suite *suite_load(const struct suite_source *src, struct arena *arena, struct diags *d);
+
+/* True for a phase's map that the source leaves out. */
+bool suite_leaves_out(const struct suite_source *src, const struct node *phase);
 
 /* Services that a phase refers to; and `services` with those that they need or that always start.
  */

@@ -1,0 +1,9 @@
+/* digest.h - SHA-256 (FIPS 180-4), as text. */
+#pragma once
+
+#include <stddef.h>
+
+#define DIGEST_TEXT 65
+
+/* Lower-case hexadecimal and a zero; the same for the same bytes on any machine. */
+void digest_sha256(const void *data, size_t len, char out[DIGEST_TEXT]);
