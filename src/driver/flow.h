@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/timers.h"
 #include "driver/driver.h"
+#include "driver/fetch.h"
 #include "driver/request.h"
 #include "net/conn.h"
 #include "net/tls_facts.h"
@@ -22,16 +23,8 @@ enum flow_metric {
     FLOW_PART_DURATION,
     FLOW_PART_FAILED,
     FLOW_PART_TRIES,
-    FLOW_REQS,
-    FLOW_FAILED,
-    FLOW_DURATION,
-    FLOW_BLOCKED,
-    FLOW_CONNECTING,
-    FLOW_TLS,
-    FLOW_WAITING,
-    FLOW_RECEIVING,
-    FLOW_OPENED,
-    FLOW_TCP_CONNECTING,
+    FLOW_HTTP,
+    FLOW_TCP_CONNECTING = FLOW_HTTP + FETCH_METRICS,
     FLOW_TLS_HANDSHAKING,
     FLOW_METRICS,
 };
@@ -84,16 +77,11 @@ struct flow_job {
     char **kept; /* captures of a single operation, CAPTURE_ROOM each; NULL: more */
 };
 
-struct pool { /* handles of one part that nothing uses now */
-    struct transfer **v;
-    int n, cap;
-};
-
 struct flow_lane {
     struct lane *lane;
     struct flow_job *job;
     struct transfers *transfers;
-    struct pool *pools; /* by part */
+    struct fetch_pool *pools; /* by part */
     struct tls_facts facts;
     unsigned turn; /* of the source addresses */
 };

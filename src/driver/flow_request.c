@@ -10,30 +10,21 @@
 
 #include "base/err.h"
 #include "base/clock.h"
-#include "base/mem.h"
+#include "driver/fetch.h"
 #include "driver/flow.h"
 #include "driver/probe.h"
 #include "net/transfers.h"
 
 #define SHOWN_MAX 80
 
-static struct transfer *take(struct flow_op *f)
+static struct fetch_pool *pool_of(const struct flow_op *f)
 {
-    struct flow_lane *l = flow_lane_of(f);
-    struct pool *p = &l->pools[flow_index(f)];
-
-    return p->n ? p->v[--p->n] : transfer_new(l->transfers);
+    return &flow_lane_of(f)->pools[flow_index(f)];
 }
 
 static void give_back(struct flow_op *f)
 {
-    struct pool *p = &flow_lane_of(f)->pools[flow_index(f)];
-
-    if (p->n == p->cap) {
-        p->cap = p->cap ? p->cap * 2 : 8;
-        p->v = xrealloc(p->v, (size_t)p->cap * sizeof(*p->v));
-    }
-    p->v[p->n++] = f->transfer;
+    fetch_give(pool_of(f), f->transfer);
     f->transfer = NULL;
 }
 
@@ -69,22 +60,6 @@ static bool take_captures(struct flow_op *f, struct answer *a, char why[WHY_MAX]
     return true;
 }
 
-static void report_times(struct flow_op *f, const struct transfer_answer *t)
-{
-    op_value(f->op, FLOW_BLOCKED, (double)t->resolving);
-    if (t->fresh && t->connecting) {
-        op_count(f->op, FLOW_OPENED, 1);
-        op_value(f->op, FLOW_CONNECTING, (double)t->connecting);
-        if (t->securing)
-            op_value(f->op, FLOW_TLS, (double)t->securing);
-    }
-    if (t->failure != PROBE_OK)
-        return;
-    op_value(f->op, FLOW_DURATION, (double)t->duration);
-    op_value(f->op, FLOW_WAITING, (double)t->waiting);
-    op_value(f->op, FLOW_RECEIVING, (double)t->receiving);
-}
-
 /* Expectations are counted, and numbers read, once: in the answer that ends the part. */
 static void report(struct flow_op *f, const struct transfer_answer *t, struct answer *a,
                    enum outcome outcome, bool again)
@@ -95,10 +70,7 @@ static void report(struct flow_op *f, const struct transfer_answer *t, struct an
     if (again && answered)
         outcome = OP_OK;
     op_part(f->op, flow_index(f) + 1);
-    op_count(f->op, FLOW_REQS, 1);
-    op_rate(f->op, FLOW_FAILED, outcome != OP_OK);
-    op_bytes(f->op, t->sent, t->received);
-    report_times(f, t);
+    fetch_report(f->op, FLOW_HTTP, t, outcome != OP_OK);
     if (answered && !again)
         request_judge(f->part->request, a, f->op, FLOW_METRICS, ignored);
     op_part_done(f->op, outcome);
@@ -143,31 +115,18 @@ static bool render(struct flow_op *f, char why[WHY_MAX])
 
 static struct probe_request request_of(struct flow_op *f)
 {
-    static const char *const versions[] = {NULL, "1.2", "1.3"};
     const struct request *r = f->part->request;
-    const struct target *t = r->target;
+    struct probe_request p = fetch_request(r->target);
     uint64_t left = flow_left(f, now_ns()), timeout = (uint64_t)r->timeout;
     bool empty = f->body.len == 0 && strcmp(r->method, "POST") != 0;
 
-    return (struct probe_request){
-        .url = buf_text(&f->url),
-        .method = r->method,
-        .headers = f->header_lines,
-        .body = empty ? NULL : buf_text(&f->body),
-        .body_len = (long)f->body.len,
-        .verify = t->tls.verify,
-        .ca = t->tls.ca,
-        .cert = t->tls.cert,
-        .key = t->tls.key,
-        .connect_to = t->connect_to,
-        .server_name = t->tls.server_name,
-        .source = t->source.n ? t->source.v[0] : NULL,
-        .min_version = versions[t->tls.min_version],
-        .max_version = versions[t->tls.max_version],
-        .ciphers = t->tls.ciphers,
-        .groups = t->tls.groups,
-        .timeout_ns = timeout < left ? timeout : left,
-    };
+    p.url = buf_text(&f->url);
+    p.method = r->method;
+    p.headers = f->header_lines;
+    p.body = empty ? NULL : buf_text(&f->body);
+    p.body_len = (long)f->body.len;
+    p.timeout_ns = timeout < left ? timeout : left;
+    return p;
 }
 
 void flow_request_try(struct flow_op *f)
@@ -181,7 +140,7 @@ void flow_request_try(struct flow_op *f)
         flow_tried(f, OP_LOCAL, false, why);
         return;
     }
-    f->transfer = take(f);
+    f->transfer = fetch_take(pool_of(f), flow_lane_of(f)->transfers);
     if (!f->transfer) {
         flow_tried(f, OP_LOCAL, false, "libcurl is out of memory");
         return;

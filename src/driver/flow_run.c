@@ -202,11 +202,8 @@ void flow_stop(struct lane *lane)
         return;
     for (int i = 0; i < lane->op_count; i++)
         release(lane, lane->ops[i].priv);
-    for (int i = 0; i < l->job->parts.n; i++) {
-        while (l->pools[i].n > 0)
-            transfer_free(l->pools[i].v[--l->pools[i].n]);
-        free(l->pools[i].v);
-    }
+    for (int i = 0; i < l->job->parts.n; i++)
+        fetch_pool_free(&l->pools[i]);
     free(l->pools);
     transfers_free(l->transfers);
     tls_facts_free(&l->facts);

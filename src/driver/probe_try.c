@@ -3,6 +3,7 @@
  *
  * The tries look at the expectation alone; counting and recording is done once, on the lane.
  */
+#include "driver/fetch.h"
 #include "driver/probe.h"
 
 #include <poll.h>
@@ -51,31 +52,19 @@ static bool try_tcp(struct probe_op *x, uint64_t timeout_ns)
 
 static void fill_request(const struct probe_op *x, uint64_t timeout_ns, struct probe_request *r)
 {
-    static const char *const versions[] = {NULL, "1.2", "1.3"};
     const struct probe_job *j = x->op->lane->job->priv;
     struct probe_lane *pl = x->op->lane->priv;
     const struct target *t = j->request->target;
 
-    *r = (struct probe_request){
-        .url = buf_text(&x->url),
-        .method = j->request->method,
-        .headers = x->header_lines,
-        .body = x->body.len ? x->body.data : NULL,
-        .body_len = (long)x->body.len,
-        .verify = t->tls.verify,
-        .ca = t->tls.ca,
-        .cert = t->tls.cert,
-        .key = t->tls.key,
-        .connect_to = t->connect_to,
-        .server_name = t->tls.server_name,
-        .source = t->source.n ? t->source.v[x->tries % t->source.n] : NULL,
-        .min_version = versions[t->tls.min_version],
-        .max_version = versions[t->tls.max_version],
-        .ciphers = t->tls.ciphers,
-        .groups = t->tls.groups,
-        .timeout_ns = timeout_ns,
-        .interrupted = &pl->cancelled,
-    };
+    *r = fetch_request(t);
+    r->url = buf_text(&x->url);
+    r->method = j->request->method;
+    r->headers = x->header_lines;
+    r->body = x->body.len ? x->body.data : NULL;
+    r->body_len = (long)x->body.len;
+    r->source = t->source.n ? t->source.v[x->tries % t->source.n] : NULL;
+    r->timeout_ns = timeout_ns;
+    r->interrupted = &pl->cancelled;
 }
 
 struct answer probe_answer_of(const struct probe_op *x)

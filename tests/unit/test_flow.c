@@ -166,8 +166,8 @@ static void captures_reach_later_parts(void **state)
     assert_int_equal(b.ok, 3);
     assert_string_equal(s.last, "/x/c-7/eu/42/2");
     assert_int_equal(s.accepted, 1);
-    assert_true(b.sum[FLOW_REQS] == 6);
-    assert_true(b.sum[FLOW_OPENED] == 1);
+    assert_true(b.sum[FLOW_HTTP + FETCH_REQS] == 6);
+    assert_true(b.sum[FLOW_HTTP + FETCH_OPENED] == 1);
     assert_int_equal(b.tagged[FLOW_PART_DURATION][1][TAG_OK], 3);
     assert_int_equal(b.tagged[FLOW_PART_DURATION][2][TAG_OK], 3);
     assert_int_equal(b.tagged[FLOW_PART_DURATION][0][TAG_OK], 0);
@@ -187,8 +187,8 @@ static void a_new_connection_is_one_of_its_own(void **state)
         3);
     assert_int_equal(b.ok, 3);
     assert_int_equal(s.accepted, 4);
-    assert_int_equal(b.tagged[FLOW_CONNECTING][1][TAG_OK], 1);
-    assert_int_equal(b.tagged[FLOW_CONNECTING][2][TAG_OK], 3);
+    assert_int_equal(b.tagged[FLOW_HTTP + FETCH_CONNECTING][1][TAG_OK], 1);
+    assert_int_equal(b.tagged[FLOW_HTTP + FETCH_CONNECTING][2][TAG_OK], 3);
     bench_free(&b);
 }
 
@@ -207,9 +207,9 @@ static void the_first_failure_ends_the_pass(void **state)
     assert_int_equal(b.failed, 2);
     assert_string_equal(b.why, "part order: status 500, expected 201");
     assert_int_equal(s.requests, 4);
-    assert_int_equal(b.tagged[FLOW_DURATION][1][TAG_OK], 2);
-    assert_int_equal(b.tagged[FLOW_DURATION][1][TAG_FAILED], 0);
-    assert_int_equal(b.tagged[FLOW_DURATION][2][TAG_FAILED], 2);
+    assert_int_equal(b.tagged[FLOW_HTTP + FETCH_DURATION][1][TAG_OK], 2);
+    assert_int_equal(b.tagged[FLOW_HTTP + FETCH_DURATION][1][TAG_FAILED], 0);
+    assert_int_equal(b.tagged[FLOW_HTTP + FETCH_DURATION][2][TAG_FAILED], 2);
     assert_int_equal(b.tagged[FLOW_PART_FAILED][3][TAG_OK], 0);
     bench_free(&b);
 }
@@ -242,8 +242,8 @@ static void a_poll_goes_on_until_it_is_met(void **state)
     assert_int_equal(b.ok, 1);
     assert_int_equal(s.looks, 3);
     assert_true(b.sum[FLOW_PART_TRIES] == 3);
-    assert_true(b.sum[FLOW_FAILED] == 0);
-    assert_int_equal(b.tagged[FLOW_REQS][1][TAG_OK], 3);
+    assert_true(b.sum[FLOW_HTTP + FETCH_FAILED] == 0);
+    assert_int_equal(b.tagged[FLOW_HTTP + FETCH_REQS][1][TAG_OK], 3);
     assert_int_equal(b.checks, 1);
     assert_int_equal(b.checks_met, 1);
     bench_free(&b);
@@ -264,7 +264,7 @@ static void a_poll_ends_within_its_limit(void **state)
     assert_int_equal(b.failed, 1);
     assert_non_null(strstr(b.why, "part look: status 200, expected 201 ("));
     assert_int_equal(b.tagged[FLOW_PART_FAILED][1][TAG_FAILED], 1);
-    assert_int_equal(b.tagged[FLOW_REQS][1][TAG_FAILED], 1);
+    assert_int_equal(b.tagged[FLOW_HTTP + FETCH_REQS][1][TAG_FAILED], 1);
     bench_free(&b);
 }
 
