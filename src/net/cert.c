@@ -134,7 +134,7 @@ static GENERAL_NAME *new_name(const char *name)
     return NULL;
 }
 
-static bool add_names(X509 *cert, const char *const *names, int count)
+GENERAL_NAMES *cert_general_names(const char *const *names, int count)
 {
     GENERAL_NAMES *list = sk_GENERAL_NAME_new_null();
     bool ok = list != NULL;
@@ -146,7 +146,18 @@ static bool add_names(X509 *cert, const char *const *names, int count)
         if (!ok)
             GENERAL_NAME_free(name);
     }
-    ok = ok && X509_add1_ext_i2d(cert, NID_subject_alt_name, list, 0, X509V3_ADD_DEFAULT);
+    if (ok)
+        return list;
+    GENERAL_NAMES_free(list);
+    return NULL;
+}
+
+static bool add_names(X509 *cert, const char *const *names, int count)
+{
+    GENERAL_NAMES *list = cert_general_names(names, count);
+    bool ok =
+        list && X509_add1_ext_i2d(cert, NID_subject_alt_name, list, 0, X509V3_ADD_DEFAULT) == 1;
+
     GENERAL_NAMES_free(list);
     return ok;
 }
