@@ -8,13 +8,13 @@ build="gcc libc6-dev pkg-config libyaml-dev libevent-dev libssl-dev libcurl4-ope
     protobuf-c-compiler libprotobuf-c-dev libsodium-dev"
 check="$build libcmocka-dev libxml2-utils python3 python3-jsonschema python3-yaml clang-format
     binutils nginx-light postgresql apache2-bin haproxy curl openssl nghttp2-client nghttp2-server
-    python3-grpcio python3-protobuf python3-cryptography protobuf-compiler iproute2 nftables"
+    python3-grpcio python3-protobuf python3-cryptography protobuf-compiler iproute2 nftables pebble"
 
 case ${1-} in
 build) want=$build ;;
 check) want=$check ;;
 fuzz) want="$build clang" ;;
-bench) want="$build python3 python3-grpcio python3-protobuf python3-cryptography protobuf-compiler wrk hey postgresql slowhttptest nghttp2-client" ;;
+bench) want="$build python3 python3-grpcio python3-protobuf python3-cryptography protobuf-compiler wrk hey postgresql slowhttptest nghttp2-client pebble" ;;
 *)
     echo "usage: ci/deps.sh build|check|fuzz|bench" >&2
     exit 2

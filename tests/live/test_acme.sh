@@ -1,0 +1,78 @@
+. ./lib.sh
+
+# A server that misbehaves on purpose and checks with another library all that is signed: what it finds
+# wrong stands in its log.  Each fault is a phase, so one run shows all of them.
+LOG=$TMP/complaints
+: >"$LOG"
+run 1 "a server's faults are found" tests/live/suites/acme-faults.yaml --set "log=$LOG"
+check "what was signed is right" test ! -s "$LOG"
+
+# Lines "PHASE VERDICT METRIC VALUE" and "PHASE VERDICT reason TEXT" of the run.
+/usr/bin/python3 - "$OUT/result.json" >"$TMP/found" <<'END'
+import json
+import sys
+
+for phase in json.load(open(sys.argv[1]))["phases"]:
+    for step in phase["steps"]:
+        states = [f["state"] for f in phase["findings"]]
+        name = f"{phase['name']} {next((s for s in states if s != 'pass'), 'pass')}"
+        for metric, m in step["metrics"].items():
+            print(name, metric, *(round(m["values"][k]) for k in ("count", "passes") if k in m["values"]))
+        for error in step["errors"]:
+            print(name, "reason", error["why"])
+END
+
+found() {
+    check "$1" grep -qE "^$2\$" "$TMP/found"
+}
+
+fault() { # FAULT REASON
+    found "$1 is found, and the reason says so" "$1 breach reason $2.*"
+}
+
+for algorithm in ES256 EdDSA RS256; do
+    found "$algorithm: 8 certificates" "$algorithm pass certificates 8"
+    found "$algorithm: another library has verified all that was signed" "counts pass $algorithm [1-9][0-9][0-9]"
+done
+total() {
+    awk -v "from=$1" '$1 == "counts" && $3 ~ from { n += $4 } END { print n }' "$TMP/found"
+}
+check "nothing else was signed" test "$(total '^(ES256|EdDSA|RS256)$')" = "$(total '^signed$')"
+found "RSA certificates, an account for each virtual user" "rsa pass certificates 8"
+found "one account for all" "shared pass certificates 8"
+found "rejected nonces are counted, and no failure" "some-bad-nonces pass bad_nonces [1-9][0-9]+"
+found "a rate limit can end the operation, and is counted" "order-429-end pass rate_limit_shape_ok 8"
+found "a mix has parts of their own" "mix pass op_duration.part:nonce. [1-9][0-9]+"
+found "a refused connection" "refused inconclusive reason part directory: .*onnection refused.*"
+
+fault html 'part directory: status 200, but content-type text/html: <!doctype html>.* is not application/json'
+fault wrong-type 'part directory: status 200, but content-type text/plain.* is not application/json'
+fault broken-json 'part directory: status 200, but no JSON object: content-type application/json: ."newNonce'
+fault large 'part directory: status 200 with a body of more than 65536 bytes'
+fault no-new-nonce 'part directory: the directory has no newNonce'
+fault elsewhere 'part directory: newOrder is not below http://127.0.0.1:[0-9]*/, and nothing else is contacted: https://evil'
+fault no-nonce 'part nonce: status 200 without a replay-nonce'
+fault odd-nonce 'part nonce: the replay-nonce is not base64url'
+fault bad-nonces 'part new-account: the server accepts none of 11 nonces of its own: this nonce is not to my liking'
+fault order-403 'part new-order: rejectedIdentifier .status 403.: this name is on a list of names'
+fault token "part authorizations: the challenge's token is not base64url"
+fault authz-invalid 'part challenges: the authorization of 0.example.test is invalid: the answer was a page about cats'
+fault authz-pending 'part challenges: the authorization is still pending after [0-9]* looks? in 150ms'
+fault order-invalid 'part finalize: the order is invalid: CAA forbids it'
+fault order-processing 'part finalize: the order is still processing after [0-9]* looks? in 150ms'
+fault order-later 'part finalize: the order is still processing after 2 looks in 10s .the server asks to wait 2m more.'
+fault no-pem 'part download: not a chain of certificates in PEM'
+fault other-name 'part download: the certificate is not for 0.example.test'
+fault more-names 'part download: the certificate has a name that was not asked for'
+fault other-key 'part download: the certificate is not for the key of the request'
+fault unlinked 'part download: certificate 1 of the chain is not signed by the next'
+fault expired 'part download: the certificate has expired'
+fault no-window 'part renewal-info: no suggestedWindow with start and end'
+fault order-429 'part new-order: rate limited .status 429; retry after 1h.: too many orders'
+fault acme-429 'part directory: rate limited .status 429; retry after 7s.: too many directories'
+fault plain-429 "part directory: status 429 without ACME's rateLimited: content-type text/plain.*a limiter in front"
+found "a plain 429: counted as malformed" "plain-429 breach rate_limit_malformed 1"
+fault urn-429 "part directory: status 429 without ACME's rateLimited: urn urn:ietf:params:acme:error:malformed"
+
+run 0 "every part against pebble, strict, with its rejected nonces and real http-01" \
+    tests/live/suites/acme-pebble.yaml
