@@ -101,6 +101,9 @@ static const struct metric slow_metrics[] = {
                     "evictions by an HTTP/2 GOAWAY or RST_STREAM", false},
     [SLOW_LOST] = {"connections_lost", METRIC_COUNTER, UNIT_NONE,
                    "held connections of which nothing was acknowledged any more", false},
+    [SLOW_ACCEPTED] = {"hellos_accepted", METRIC_COUNTER, UNIT_NONE,
+                       "attacks with a ClientHello in which the server completed the handshake",
+                       false},
     [SLOW_METRICS] = {0},
 };
 

@@ -29,6 +29,7 @@ enum slow_metric {
     SLOW_BY_STATUS,
     SLOW_BY_H2,
     SLOW_LOST,
+    SLOW_ACCEPTED,
     SLOW_METRICS,
 };
 

@@ -264,9 +264,13 @@ static void go_on(struct slow_conn *s)
 {
     struct conn_error e;
 
-    if (s->conn.state == CONN_SECURING && conn_advance(&s->conn, 0, &e) == CONN_CLOSED) {
-        slow_ended(s, &e);
-        return;
+    if (s->conn.state == CONN_SECURING) {
+        if (conn_advance(&s->conn, 0, &e) == CONN_CLOSED) {
+            slow_ended(s, &e);
+            return;
+        }
+        if (s->conn.state == CONN_OPEN)
+            lane_count(lane_of(s), SLOW_ACCEPTED, 1);
     }
     if (s->conn.state != CONN_OPEN)
         return;
@@ -402,6 +406,8 @@ void slow_last_look(struct op *op, uint64_t now)
 
     if (since < now)
         lose(s, since, now);
+    else
+        op_bytes(op, s->sent, s->received);
 }
 
 void slow_stop(struct lane *lane)

@@ -29,6 +29,6 @@ done
 program() {
     (ulimit -n 400 && exec env "LIVE_TEST=$TMP" "$SHAKEDOWN" "$@")
 }
-refused "more connections than descriptors" tests/live/suites/slow-all.yaml --set connections=500
-check "descriptors: the place" grep -q '^tests/live/suites/slow-all.yaml:[0-9]*:[0-9]*: phase "all" needs' "$TMP/stderr"
+refused "more connections than descriptors" tests/live/suites/attacks.yaml --set connections=500
+check "descriptors: the place" grep -q '^tests/live/suites/attacks.yaml:[0-9]*:[0-9]*: phase "all" needs' "$TMP/stderr"
 check "descriptors: the cure" grep -q 'this process may have 400: raise `ulimit -n`' "$TMP/stderr"
