@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,16 +17,17 @@
 #include "cmd/hub.h"
 #include "net/tls.h"
 #include "target/certctl.h"
+#include "target/f5.h"
 #include "target/identity.h"
 #include "target/ledger.h"
 #include "target/nexus.h"
+#include "target/reporter.h"
 #include "target/server.h"
 #include "target/state.h"
 
-#define S            INT64_C(1000000000)
-#define LISTEN_MAX   64
-#define REPORT_EVERY 10 /* seconds */
-#define LOG_BUFFER   (1 << 20)
+#define S          INT64_C(1000000000)
+#define LISTEN_MAX 64
+#define LOG_BUFFER (1 << 20)
 
 struct target_args {
     struct certctl_opts certctl; /* first, for CERTCTL_ROWS */
@@ -38,7 +38,7 @@ struct target_args {
         };
     };
     struct texts listen, names;
-    bool plain, close, chunked, stamps, quiet;
+    bool plain, close, chunked, stamps, quiet, f5;
     const char *cert, *key, *ca_out, *port_file, *log;
     const char *latency, *first_byte, *stall, *errors;
     double resets;
@@ -120,6 +120,8 @@ static const struct opt target_args[] = {
     CERTCTL_ROWS,
 #undef OPT_OF
 #define OPT_OF struct target_args
+    OPT_BOOL(f5, "false",
+             "serve a BIG-IP's iControl REST below /mgmt/, as far as deployments use it"),
     STATE_ROWS,
     OPT_BOOL(quiet, "false", "do not tell every 10s how much was served"),
     {0},
@@ -171,6 +173,8 @@ static bool read_config(const struct target_args *a, struct server_config *c, st
         .protocol = (enum server_protocol)a->protocol,
         .seed = (uint64_t)a->seed,
     };
+    if (a->certctl.certctl && a->f5)
+        return err_set(e, "--certctl and --f5 are two servers: start one for each");
     if (c->listen_count > LISTEN_MAX)
         return err_set(e, "at most %d addresses", LISTEN_MAX);
     for (int i = 0; i < c->listen_count; i++)
@@ -218,14 +222,17 @@ static bool open_hub(const struct target_args *a, struct server_config *c, struc
 static bool open_surfaces(const struct target_args *a, struct server_config *c,
                           struct state **state, struct err *e)
 {
-    if (!a->certctl.certctl)
+    if (!a->certctl.certctl && !a->f5)
         return true;
     *state = state_open(&a->state, e);
     if (!*state)
         return false;
     c->page_threads = state_sessions(*state);
-    c->certctl = certctl_new(&a->certctl, *state, c->tls, e);
-    return c->certctl != NULL;
+    if (a->certctl.certctl)
+        c->certctl = certctl_new(&a->certctl, *state, c->tls, e);
+    if (a->f5)
+        c->f5 = f5_new(*state, c->tls, e);
+    return c->certctl || c->f5;
 }
 
 static struct ssl_ctx_st *load_identity(const struct target_args *a, struct err *e)
@@ -270,55 +277,6 @@ static void set_signals(void (*stop)(int))
     signal(SIGPIPE, SIG_IGN);
 }
 
-struct reporter {
-    struct server *server;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool end;
-};
-
-static void report(const struct server *s)
-{
-    printf("served %" PRIu64 " requests, %" PRIu64 " connections open\n",
-           ledger_get(s->ledger, COUNT_ANSWERED), ledger_open(s->ledger));
-    fflush(stdout);
-}
-
-static void *run_reporter(void *ctx)
-{
-    struct reporter *r = ctx;
-    struct timespec next;
-
-    clock_gettime(CLOCK_MONOTONIC, &next);
-    pthread_mutex_lock(&r->lock);
-    while (!r->end) {
-        next.tv_sec += REPORT_EVERY;
-        while (!r->end && pthread_cond_clockwait(&r->ended, &r->lock, CLOCK_MONOTONIC, &next) == 0)
-            continue;
-        report(r->server);
-    }
-    pthread_mutex_unlock(&r->lock);
-    return NULL;
-}
-
-/* The lines are written by a thread of their own: a full pipe must not hold up a worker. */
-static void serve_and_report(struct server *s)
-{
-    struct reporter r = {
-        .server = s, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
-    bool started = pthread_create(&r.thread, NULL, run_reporter, &r) == 0;
-
-    server_run(s);
-    if (!started)
-        return;
-    pthread_mutex_lock(&r.lock);
-    r.end = true;
-    pthread_cond_signal(&r.ended);
-    pthread_mutex_unlock(&r.lock);
-    pthread_join(r.thread, NULL);
-}
-
 static bool serve(const struct target_args *a, const struct server_config *c, struct err *e)
 {
     bool ok;
@@ -331,7 +289,7 @@ static bool serve(const struct target_args *a, const struct server_config *c, st
     if (ok && a->quiet)
         server_run(running);
     else if (ok)
-        serve_and_report(running);
+        reporter_serve(running);
     set_signals(SIG_IGN);
     server_free(running);
     return ok;
@@ -379,6 +337,7 @@ static bool run_config(const struct target_args *a, struct server_config *c, str
     if (ok && atomic_load(&hub.gave_up))
         ok = err_set(e, "the hub does not accept this backend");
     certctl_free(c->certctl);
+    f5_free(c->f5);
     state_close(state);
     nexus_fini(&hub);
     arena_free(&arena);
@@ -424,6 +383,10 @@ static const char details[] =
     "in certctl's tables, so that seeds put it there.  A certificate that it says is deployed is "
     "then\n"
     "shown to whoever asks its TLS listener for the common name.\n"
+    "\n"
+    "With --f5 it is a BIG-IP besides, as far as a connector deploys certificates to one: login,\n"
+    "uploads, installing certificates and keys, transactions and client-ssl profiles of iControl\n"
+    "REST.  What the profile that was changed last refers to is what its TLS listener shows.\n"
     "\n"
     "It listens on loopback unless told otherwise.  SIGTERM and SIGINT end it with exit code 0.";
 

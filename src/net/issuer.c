@@ -92,8 +92,7 @@ static int on_certificate(SSL *ssl, void *arg)
     const struct chooser *c = arg;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
-    if (name)
-        c->choose(c->arg, name, ssl);
+    c->choose(c->arg, name ? name : "", ssl);
     return 1;
 }
 

@@ -26,8 +26,8 @@ void issuer_leaf_free(struct x509_st *leaf); /* NULL is fine */
 bool issuer_present(const struct issuer *i, struct x509_st *leaf, struct ssl_st *ssl);
 
 /*
- * Has a server context ask, in each handshake that names a server, which certificate to show;
- * `choose` may call issuer_present(), and otherwise the context's own is shown.  Called by any
+ * Has a server context ask in each handshake which certificate to show; `name` is "" if the client
+ * names none.  `choose` may present one, and otherwise the context's own is shown.  Called by any
  * thread that makes handshakes.
  */
 void issuer_choose(struct ssl_ctx_st *ctx,

@@ -4,30 +4,6 @@
 
 #include "target/certctl_state.h"
 
-void json_add_text(struct buf *out, const char *text)
-{
-    buf_addc(out, '"');
-    for (const char *p = text ? text : ""; *p;) {
-        size_t plain = 0;
-
-        while ((unsigned char)p[plain] >= 0x20 && p[plain] != '"' && p[plain] != '\\')
-            plain++;
-        buf_add(out, p, plain);
-        p += plain;
-        if (*p == '"' || *p == '\\')
-            buf_printf(out, "\\%c", *p++);
-        else if (*p)
-            buf_printf(out, "\\u%04x", (unsigned char)*p++);
-    }
-    buf_addc(out, '"');
-}
-
-void json_add_member(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, ",\"%s\":", name);
-    json_add_text(out, text);
-}
-
 /* "2026-11-26 22:10:05.12+00" is "2026-11-26T22:10:05.12Z". */
 void json_add_time(struct buf *out, const char *time)
 {

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "target/bucket.h"
 #include "target/certctl.h"
+#include "target/json_text.h"
 #include "target/leaves.h"
 #include "target/request.h"
 #include "target/state.h"
@@ -114,10 +115,7 @@ void audit_add(struct audit *a, const struct call *k);
 bool audit_write(struct audit *a, struct session *se, struct err *e);
 bool audit_is_full(struct audit *a);
 
-/* JSON: a text with its quotes, and a time as Go writes it. */
-void json_add_text(struct buf *out, const char *text);
-void json_add_member(struct buf *out, const char *name, const char *text); /* ,"name":"text" */
-void json_add_time(struct buf *out, const char *time);
+void json_add_time(struct buf *out, const char *time); /* as Go writes it */
 
 /* A row of CERTIFICATE_COLUMNS. */
 #define CERTIFICATE_COLUMNS \

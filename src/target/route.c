@@ -15,7 +15,13 @@ static bool has_certctl(const struct server *s)
     return s->config.certctl != NULL;
 }
 
-static const struct surface surfaces[] = {{certctl_pages, has_certctl}, {pages, NULL}, {0}};
+static bool has_f5(const struct server *s)
+{
+    return s->config.f5 != NULL;
+}
+
+static const struct surface surfaces[] = {
+    {certctl_pages, has_certctl}, {f5_pages, has_f5}, {pages, NULL}, {0}};
 
 static bool matches(const struct route *r, struct http1_span path)
 {

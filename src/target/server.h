@@ -18,6 +18,7 @@
 
 struct certctl;
 struct err;
+struct f5;
 struct ledger;
 struct nexus;
 struct ssl_ctx_st;
@@ -41,6 +42,7 @@ struct server_config {
     FILE *log;               /* of requests; NULL: none; borrowed */
     struct nexus *nexus;     /* a hub to be a backend of; NULL: none; borrowed */
     struct certctl *certctl; /* its REST surface; NULL: none; borrowed */
+    struct f5 *f5;           /* the iControl surface; NULL: none; borrowed */
 };
 
 struct server {

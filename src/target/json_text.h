@@ -1,0 +1,7 @@
+/* json_text.h - JSON written straight into a buffer, for answers that are made by the thousand. */
+#pragma once
+
+struct buf;
+
+void json_add_text(struct buf *out, const char *text); /* with its quotes; NULL is "" */
+void json_add_member(struct buf *out, const char *name, const char *text); /* ,"name":"text" */
