@@ -1,16 +1,13 @@
 /* cmd_judge.c - `shakedown judge`: a stored run, decided again. */
 #include <stdio.h>
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fs.h"
-#include "base/redact.h"
 #include "cmd/command.h"
+#include "cmd/judged.h"
 #include "report/files.h"
-#include "report/stored.h"
 #include "run/result.h"
-#include "spec/diag.h"
 
 struct judge_args {
     const char *dir, *out;
@@ -51,9 +48,6 @@ static int decide(const struct judge_args *a, struct run_result *r)
     struct files_opts files = {a->out, a->junit_dialect, NULL};
     struct err e;
 
-    for (int i = 0; i < r->phase_count; i++)
-        phase_judge(&r->phases[i], r, r->arena);
-    run_verdict(r);
     print_result(a, r);
     if (a->out && (!fs_mkdirs(a->out, 0755, &e) || !files_write(&files, r, &e))) {
         fprintf(stderr, "shakedown judge: %s\n", e.text);
@@ -65,26 +59,10 @@ static int decide(const struct judge_args *a, struct run_result *r)
 static int run_judge(const void *opts)
 {
     const struct judge_args *a = opts;
-    struct stored_opts so = {a->dir, a->set.v, a->set.n};
-    struct arena arena = {0};
-    struct run_result *r;
-    struct diags d;
-    struct err e = {0};
-    int code;
+    struct judged j;
+    int code = judged_open(&j, "judge", a->dir, &a->set) ? decide(a, j.result) : EXIT_USAGE;
 
-    diags_init(&d, a->dir, &arena);
-    r = stored_load(&so, &arena, &d, &e);
-    if (!r) {
-        diags_print(&d, stderr);
-        if (e.text[0])
-            fprintf(stderr, "shakedown judge: %s\n", e.text);
-    }
-    code = r ? decide(a, r) : EXIT_USAGE;
-    for (int i = 0; r && i < r->phase_count; i++)
-        for (int k = 0; r->phases[i].steps && k < r->phases[i].phase->step_count; k++)
-            meter_free(&r->phases[i].steps[k].meter);
-    arena_free(&arena);
-    redact_reset();
+    judged_close(&j);
     return code;
 }
 

@@ -191,7 +191,7 @@ const struct command command_run = {
                "command line\n"
                "or the suite is wrong and nothing was sent, 3 could not tell.  The results "
                "directory holds\n"
-               "result.json, junit.xml, summary.txt and the services' logs.",
+               "result.json, junit.xml, summary.txt, summary.md and the services' logs.",
     .opts = run_opts,
     .opts_size = sizeof(struct run_args),
     .run = run_run,

@@ -9,17 +9,9 @@
 #include "cmd/args.h"
 
 const struct command *const commands[] = {
-    &command_run,
-    &command_validate,
-    &command_judge,
-    &command_cleanup,
-    &command_list,
-    &command_schema,
-    &command_target,
-    &command_completion,
-    &command_version,
-    &command_help,
-    NULL,
+    &command_run,        &command_validate, &command_judge,  &command_report,
+    &command_cleanup,    &command_list,     &command_schema, &command_target,
+    &command_completion, &command_version,  &command_help,   NULL,
 };
 
 const struct command *command_find(const char *name)

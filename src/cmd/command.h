@@ -20,8 +20,9 @@ struct command {
     int (*run)(const void *opts);
 };
 
-extern const struct command command_run, command_validate, command_judge, command_cleanup,
-    command_list, command_help, command_schema, command_target, command_completion, command_version;
+extern const struct command command_run, command_validate, command_judge, command_report,
+    command_cleanup, command_list, command_help, command_schema, command_target, command_completion,
+    command_version;
 
 extern const struct command *const commands[]; /* NULL-terminated */
 

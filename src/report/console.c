@@ -211,7 +211,7 @@ static void github_end(struct console *c, const struct run_result *r)
     github_annotations(r, &text);
     terminal_write(&text);
     if (summary && *summary) {
-        github_summary(r, &text);
+        summary_markdown(r, &text);
         terminal_append(summary, &text);
     }
     if (outputs && *outputs) {

@@ -67,6 +67,17 @@ void document_set(json_t *object, const char *user_key, json_t *value)
     buf_free(&b);
 }
 
+json_t *document_get(json_t *object, const char *user_key)
+{
+    struct buf b = {0};
+    json_t *value;
+
+    text_add(&b, user_key);
+    value = json_object_get(object, buf_text(&b));
+    buf_free(&b);
+    return value;
+}
+
 static int take(const char *bytes, size_t len, void *out)
 {
     buf_add(out, bytes, len);

@@ -24,6 +24,7 @@ json_t *document_number(double v);  /* whole numbers without a fraction; not fin
 json_t *document_count(uint64_t n); /* at most 2^63 - 1 */
 json_t *document_ms(double ns);     /* milliseconds, to the nanosecond */
 void document_set(json_t *object, const char *user_key, json_t *value); /* the key is cleaned */
+json_t *document_get(json_t *object, const char *user_key);             /* the same; or NULL */
 
 /* Takes the reference of `root`.  Readable: indented, 15 digits; else compact, exact doubles. */
 void document_write(json_t *root, bool readable, struct buf *out);

@@ -113,27 +113,27 @@ static json_t *quantity(const struct metric *m, double v)
     return m->unit == UNIT_TIME ? document_ms(v) : document_number(v);
 }
 
+const char *const figures_trend_stats[] = {"count", "avg",   "min",   "med",     "max",
+                                           "p(90)", "p(95)", "p(99)", "p(99.9)", NULL};
+
 static void trend_values(json_t *values, const struct series *s)
 {
-    static const struct {
-        const char *key;
-        double q;
-    } tails[] = {{"p(90)", 0.9}, {"p(95)", 0.95}, {"p(99)", 0.99}, {"p(99.9)", 0.999}};
+    static const double tails[] = {0.9, 0.95, 0.99, 0.999};
     const struct metric *m = s->metric;
+    const char *const *name = figures_trend_stats;
 
-    json_object_set_new(values, "count", document_count(s->n));
-    json_object_set_new(values, "avg", quantity(m, s->n ? s->sum / (double)s->n : 0));
-    json_object_set_new(values, "min", quantity(m, s->min));
-    json_object_set_new(values, "med", quantity(m, hist_quantile(s->hist, 0.5)));
-    json_object_set_new(values, "max", quantity(m, s->max));
+    json_object_set_new(values, *name++, document_count(s->n));
+    json_object_set_new(values, *name++, quantity(m, s->n ? s->sum / (double)s->n : 0));
+    json_object_set_new(values, *name++, quantity(m, s->min));
+    json_object_set_new(values, *name++, quantity(m, hist_quantile(s->hist, 0.5)));
+    json_object_set_new(values, *name++, quantity(m, s->max));
     for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++)
-        json_object_set_new(values, tails[i].key, quantity(m, hist_quantile(s->hist, tails[i].q)));
+        json_object_set_new(values, *name++, quantity(m, hist_quantile(s->hist, tails[i])));
 }
 
-static json_t *values_of(const struct view *v, const struct series *s)
+static json_t *values_of(const struct series *s, double seconds)
 {
     json_t *values = json_object();
-    double seconds = seconds_of(v, s);
 
     switch (s->metric->type) {
     case METRIC_COUNTER:
@@ -156,15 +156,32 @@ static json_t *values_of(const struct view *v, const struct series *s)
     return values;
 }
 
-static void add_metric(json_t *to, const struct view *v, const struct series *s, const char *name)
+json_t *figures_metric(const struct series *s, double seconds)
 {
     static const char *const contains[] = {"default", "time", "data", "default", "default"};
     json_t *m = json_object();
 
     json_object_set_new(m, "type", document_word(metric_type_names[s->metric->type]));
     json_object_set_new(m, "contains", document_word(contains[s->metric->unit]));
-    json_object_set_new(m, "values", values_of(v, s));
-    document_set(to, name, m);
+    json_object_set_new(m, "values", values_of(s, seconds));
+    return m;
+}
+
+bool figures_series(const struct step_result *sr, const char *metric, int part, struct series *s,
+                    double *seconds)
+{
+    struct view v = view_of(sr);
+    bool ok = series_of(&v, metric, part, -1, s);
+
+    if (ok)
+        *seconds = seconds_of(&v, s);
+    windows_free(&v.w);
+    return ok;
+}
+
+static void add_metric(json_t *to, const struct view *v, const struct series *s, const char *name)
+{
+    document_set(to, name, figures_metric(s, seconds_of(v, s)));
 }
 
 /* A part or an outcome of a metric is shown when it is not simply all of it. */

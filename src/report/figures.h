@@ -28,6 +28,19 @@ void figures_get_window(const struct step_result *sr, const struct windows *w, e
 void figures_get_seconds(const struct step_result *sr, int from, int to, struct figures *f);
 struct json_t *figures_seconds_json(const struct step_result *sr, int from, int to);
 
+/*
+ * One metric of a step, of one part (-1: all of them), and how many seconds it covers; false if the
+ * step has no such metric.  series_free() when done.
+ */
+bool figures_series(const struct step_result *sr, const char *metric, int part, struct series *s,
+                    double *seconds);
+
+/* A series in k6's shape: {"type", "contains", "values"}; counters per second are over `seconds`.
+ */
+struct json_t *figures_metric(const struct series *s, double seconds);
+extern const char
+    *const figures_trend_stats[]; /* what the values of a trend hold; ends with NULL */
+
 /* k6's shape: {"op_duration": {"type": "trend", "contains": "time", "values": {...}}, ...}. */
 struct json_t *figures_json(const struct step_result *sr);
 

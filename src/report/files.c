@@ -65,15 +65,17 @@ static bool write_junit(const struct files_opts *o, const struct run_result *r, 
 /* Every document is tried, whatever became of the one before: half a report beats none. */
 bool files_write(const struct files_opts *o, const struct run_result *r, struct err *e)
 {
-    struct buf result = {0}, series = {0}, summary = {0};
+    struct buf result = {0}, series = {0}, summary = {0}, markdown = {0};
     bool ok = write_inputs(o, r->suite, e);
 
     result_json(r, &result);
     series_json(r, &series);
     summary_text(r, false, &summary);
+    summary_markdown(r, &markdown);
     ok = write_in(o, "series.json", &series, e) && ok;
     ok = write_junit(o, r, e) && ok;
     ok = write_in(o, "summary.txt", &summary, e) && ok;
+    ok = write_in(o, "summary.md", &markdown, e) && ok;
     return write_in(o, "result.json", &result, e) && ok;
 }
 

@@ -1,7 +1,7 @@
 /*
- * files.h - the results directory: result.json, series.json, junit.xml, summary.txt, plan.json and
- * a copy of the suite.  All are rewritten after every phase and at the end, by temp file and
- * rename.
+ * files.h - the results directory: result.json, series.json, junit.xml, summary.txt, summary.md,
+ * plan.json and a copy of the suite.  All are rewritten after every phase and at the end, by temp
+ * file and rename.
  */
 #pragma once
 
@@ -34,4 +34,7 @@ bool files_write(const struct files_opts *o, const struct run_result *r, struct 
 void result_json(const struct run_result *r, struct buf *out);
 void series_json(const struct run_result *r, struct buf *out);
 void junit_xml(const struct run_result *r, enum junit_dialect dialect, struct buf *out);
+void k6_summary(const struct run_result *r, struct buf *out); /* what handleSummary() is given */
+#define SUMMARY_MARKDOWN_MAX 65536
+void summary_markdown(const struct run_result *r, struct buf *out);
 void summary_text(const struct run_result *r, bool color, struct buf *out);

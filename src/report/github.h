@@ -1,5 +1,5 @@
 /*
- * github.h - workflow commands, annotations and the step summary of GitHub Actions.
+ * github.h - workflow commands, annotations and outputs of GitHub Actions.
  *
  * The log is a command channel: any line with `::` or `##[` in it may be obeyed.  What is printed
  * goes through github_guard(), which switches commands off around text that could be one.
@@ -19,6 +19,4 @@ void github_guard(struct buf *out, const char *text, const char *token); /* ends
 /* At most 9, the gravest first, and one that says how many more there are. */
 void github_annotations(const struct run_result *r, struct buf *out);
 
-#define GITHUB_SUMMARY_MAX 65536
-void github_summary(const struct run_result *r, struct buf *out); /* Markdown */
 void github_outputs(const struct run_result *r, const char *token, struct buf *out);

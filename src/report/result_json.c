@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "report/breakdown.h"
 #include "report/document.h"
 #include "report/figures.h"
 #include "report/pressure.h"
@@ -226,6 +227,7 @@ void result_json(const struct run_result *r, struct buf *out)
     json_object_set_new(o, "vars", plan_vars(r->suite->vars, false));
     json_object_set_new(o, "services", services_json(r));
     json_object_set_new(o, "phases", phases);
+    json_object_set_new(o, "by_tag", breakdown_json(r));
     json_object_set_new(o, "findings", findings_json(r->suite, r->findings));
     json_object_set_new(o, "monitor", monitor_json(&r->monitor));
     document_write(o, true, out);

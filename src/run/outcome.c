@@ -1,6 +1,30 @@
-/* outcome.c - from all findings to the one exit code and its headline. */
+/* outcome.c - services become findings, and all findings the one exit code and its headline. */
 #include "base/arena.h"
 #include "run/result.h"
+
+static void add_service_finding(struct run_result *r, const struct service_result *v)
+{
+    struct finding *f = arena_new(r->arena, struct finding), **tail = &r->findings;
+
+    while (*tail)
+        tail = &(*tail)->next;
+    *tail = f;
+    f->kind = FINDING_SERVICE;
+    f->state = v->failure ? FOUND_INCONCLUSIVE : v->ready ? FOUND_PASS : FOUND_NOT_RUN;
+    f->type = v->failure ? "infra" : "service";
+    f->name = arena_printf(r->arena, "service %s", v->service->name);
+    f->message = v->failure ? v->failure : v->ready ? "was ready and stayed up" : "was not started";
+    f->line = v->service->at.line;
+    f->col = v->service->at.col;
+}
+
+void services_judge(struct run_result *r)
+{
+    r->findings = NULL;
+    for (int i = 0; i < r->service_count; i++)
+        if (r->services[i].started || r->services[i].failure)
+            add_service_finding(r, &r->services[i]);
+}
 
 struct tally {
     int count[4], thresholds;

@@ -118,8 +118,15 @@ void phase_link_attacks(struct phase_result *p);
  */
 double step_seconds(const struct step_result *r, const struct series *s, bool selected);
 
+/* What a selector means of a step, as a threshold judges it; series_free() when done.  False: of
+ * another step. */
+bool step_series(const struct step_result *r, const struct selector *selector, struct series *s);
+
 /* Judges every finding of the phase from its meters; replaces what was found before. */
 void phase_judge(struct phase_result *p, const struct run_result *r, struct arena *arena);
+
+/* The findings that belong to no phase, anew: one for each service that was to start. */
+void services_judge(struct run_result *r);
 
 /* Sets exit_code and headline: 1 for a breach, else 3 for what could not be told, else 0. */
 void run_verdict(struct run_result *r);

@@ -95,31 +95,6 @@ static uint64_t services_wanted(const struct run_opts *o)
     return suite_needed(o->suite, wanted) & ~o->running;
 }
 
-static struct finding *add_service_finding(struct run_result *r, const struct service_result *v)
-{
-    struct finding *f = arena_new(r->arena, struct finding), **tail = &r->findings;
-
-    while (*tail)
-        tail = &(*tail)->next;
-    *tail = f;
-    f->kind = FINDING_SERVICE;
-    f->state = v->failure ? FOUND_INCONCLUSIVE : v->ready ? FOUND_PASS : FOUND_NOT_RUN;
-    f->type = v->failure ? "infra" : "service";
-    f->name = arena_printf(r->arena, "service %s", v->service->name);
-    f->message = v->failure ? v->failure : v->ready ? "was ready and stayed up" : "was not started";
-    f->line = v->service->at.line;
-    f->col = v->service->at.col;
-    return f;
-}
-
-static void judge_services(struct run_result *r)
-{
-    r->findings = NULL;
-    for (int i = 0; i < r->service_count; i++)
-        if (r->services[i].started || r->services[i].failure)
-            add_service_finding(r, &r->services[i]);
-}
-
 static void start_services(struct runner *x, uint64_t wanted)
 {
     struct err e;
@@ -250,7 +225,7 @@ static void run_one(struct runner *x, struct phase *phase, struct phase_result *
     if (!p->skipped)
         journal_ended(x->o->journal, phase->name, state_of(p));
     learn(x, p);
-    judge_services(x->r);
+    services_judge(x->r);
     run_verdict(x->r);
     x->r->elapsed_ns = wall_ns() - x->r->started_wall_ns;
     if (!p->skipped)
@@ -314,7 +289,7 @@ static void finish(struct runner *x, struct monitor *m)
 
     monitor_finish(m, &r->monitor);
     lag_of_run(r);
-    judge_services(r);
+    services_judge(r);
     r->elapsed_ns = wall_ns() - r->started_wall_ns;
     r->complete = true;
     run_verdict(r);

@@ -273,6 +273,23 @@ double step_seconds(const struct step_result *r, const struct series *s, bool se
     return seconds > 0 ? seconds : 0;
 }
 
+bool step_series(const struct step_result *r, const struct selector *selector, struct series *s)
+{
+    struct windows w = {0};
+    struct selection sel;
+
+    if (!step_select(r->step, selector, &sel))
+        return false;
+    if (r->attack) {
+        windows_find(r, &w);
+        windows_select(&w, step_window(r->step, selector), &sel);
+    }
+    series_select(s, &r->meter, &sel);
+    s->length_s = step_seconds(r, s, sel.only != NULL);
+    windows_free(&w);
+    return true;
+}
+
 static enum finding_state state_of(enum verdict v)
 {
     return v == VERDICT_PASS ? FOUND_PASS : v == VERDICT_BREACH ? FOUND_BREACH : FOUND_INCONCLUSIVE;
@@ -293,8 +310,6 @@ static void find_threshold(struct judging *j, const struct step_result *r,
                            const struct threshold *t)
 {
     struct finding *f = add(j, FINDING_THRESHOLD, FOUND_NOT_RUN, r, "threshold");
-    struct windows w = {0};
-    struct selection sel;
     struct series s;
 
     f->threshold = t;
@@ -309,16 +324,9 @@ static void find_threshold(struct judging *j, const struct step_result *r,
         f->message = "the step did not run";
         return;
     }
-    step_select(r->step, &t->selector, &sel);
-    if (r->attack) {
-        windows_find(r, &w);
-        windows_select(&w, step_window(r->step, &t->selector), &sel);
-    }
-    series_select(&s, &r->meter, &sel);
-    s.length_s = step_seconds(r, &s, sel.only != NULL);
+    step_series(r, &t->selector, &s);
     judge_threshold(t, &s, j->arena, &f->evidence);
     series_free(&s);
-    windows_free(&w);
     f->state = state_of(f->evidence.verdict);
     f->message = f->evidence.reason;
     if (f->state == FOUND_INCONCLUSIVE)

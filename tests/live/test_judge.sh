@@ -19,3 +19,8 @@ shake 0 "judge: softer limits are met" judge "$OUT" --set share=50%
 shake 2 "judge: no such folder" judge "$TMP/gone"
 printf '{' >"$OUT/result.json"
 shake 2 "judge: a damaged result" judge "$OUT"
+
+run 3 "a service that dies" tests/live/suites/services.yaml --set 'script=exit 1'
+cp "$OUT/summary.txt" "$TMP/told"
+shake 3 "judge: it is still dead" judge "$OUT"
+check "judge: and the summary says so as it did" cmp "$TMP/stdout" "$TMP/told"

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "fixture_result.h"
 #include "report/console.h"
+#include "report/files.h"
 #include "report/github.h"
 #include "report/text.h"
 #include "report/ticker.h"
@@ -294,7 +295,7 @@ static void step_summary_is_bounded(void **state)
 
     (void)state;
     open_scene(&s);
-    github_summary(s.r, &b);
+    summary_markdown(s.r, &b);
     assert_ptr_equal(strstr(b.data, "### edge-gate: breach\n"), b.data);
     assert_non_null(strstr(b.data,
                            "| BREACH | sustained-rate | sustained-rate: op\\_duration p\\(99\\)"
@@ -307,8 +308,8 @@ static void step_summary_is_bounded(void **state)
                                    .next = i < 1999 ? &many[i + 1] : NULL};
     s.r->findings = many;
     buf_clear(&b);
-    github_summary(s.r, &b);
-    assert_in_range(b.len, GITHUB_SUMMARY_MAX / 2, GITHUB_SUMMARY_MAX);
+    summary_markdown(s.r, &b);
+    assert_in_range(b.len, SUMMARY_MARKDOWN_MAX / 2, SUMMARY_MARKDOWN_MAX);
     assert_non_null(strstr(b.data, "</pre></details>\n"));
     buf_free(&b);
     close_scene(&s);
