@@ -137,7 +137,8 @@ $B/floor: tests/bench/floor.c
 	$(Q_LD)mkdir -p $(@D) && $(CC) $(CSTD) $(WARN) -O2 -o $@ $<
 
 bench-peers: $B/shakedown $B/floor | $B/deps-bench
-	@tests/bench/peers.py $B/shakedown $B/floor
+	@ci/peers.sh $B/peers
+	@tests/bench/peers.py $B/shakedown $B/floor $B/peers
 	@tests/bench/slow.py $B/shakedown
 
 # What the fuzzers find on their way lands under build/; the committed corpora hold seeds and one

@@ -250,7 +250,6 @@ void http_complete(struct http_op *h)
     report_connection(h);
     report_times(h);
     c->proven = c->primed = true;
-    c->ending |= mode != CONNECTION_KEEP;
     http_leave(h);
     if (wrong)
         finish(h, OP_TLS, wrong, h->last_ns);

@@ -68,6 +68,7 @@ void http_leave(struct http_op *h)
     TAILQ_REMOVE(&c->ops, h, link);
     h->conn = NULL;
     c->used--;
+    c->ending |= c->lane->job->connection != CONNECTION_KEEP;
     http_settle(c);
 }
 

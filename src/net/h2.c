@@ -206,7 +206,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     h->peer_reset = 0;
     if (!stream || !h->on->closed)
         return 0;
-    if (code == NGHTTP2_REFUSED_STREAM || h->not_sent == id)
+    if (h->failure) /* it is us who have given up the connection */
+        h->on->closed(h->owner, stream, H2_BROKEN, h->failure);
+    else if (code == NGHTTP2_REFUSED_STREAM || h->not_sent == id)
         h->on->closed(h->owner, stream, H2_REFUSED, "not processed by the peer");
     else if (by_peer)
         h->on->closed(h->owner, stream, H2_RESET, nghttp2_http2_strerror(code));

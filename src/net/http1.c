@@ -94,7 +94,8 @@ static enum http1_event next_head(struct http1 *p, const char *data, size_t len,
     p->scanned = 0;
     if (p->kind == HTTP1_RESPONSE && p->status < 200 && p->status != 101) {
         p->state = S_START;
-        return HTTP1_INFO;
+        return ++p->interim > HTTP1_INTERIM_MAX ? bad(p, "interim answers without end")
+                                                : HTTP1_INFO;
     }
     return HTTP1_HEAD;
 }
@@ -103,6 +104,7 @@ static enum http1_event finish(struct http1 *p)
 {
     p->state = S_START;
     p->scanned = 0;
+    p->interim = 0;
     return HTTP1_END;
 }
 

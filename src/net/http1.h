@@ -5,7 +5,8 @@
  * incomplete it answers HTTP1_MORE with nothing used, and the caller presents the same bytes again
  * with more behind them (the scan goes on where it stopped).  A body is handed out as spans of the
  * caller's own buffer.  Everything is bounded: a head by `head_max`, its fields by
- * HTTP1_FIELDS_MAX, a chunk-size line by 32 bytes of digits and extensions by `head_max`.
+ * HTTP1_FIELDS_MAX, interim answers by HTTP1_INTERIM_MAX, a chunk-size line by 32 bytes of digits
+ * and extensions by `head_max`.
  *
  * Framing is strict where leniency would hide a fault or let two readers disagree: a repeated or
  * malformed content-length, content-length beside transfer-encoding, an unknown transfer coding,
@@ -29,7 +30,8 @@ enum http1_event {
     HTTP1_BAD,  /* `why` says what is wrong with it; nothing more can be read */
 };
 
-#define HTTP1_FIELDS_MAX 256
+#define HTTP1_FIELDS_MAX  256
+#define HTTP1_INTERIM_MAX 100 /* 1xx answers before the real one */
 
 struct http1 {
     uint32_t head_max; /* bytes; 0: 64 KiB */
@@ -39,6 +41,7 @@ struct http1 {
     uint8_t minor;   /* HTTP/1.minor */
     uint16_t status; /* response */
     bool keep_alive; /* after this message, by version and connection: fields */
+    uint8_t interim; /* private */
     bool chunked;
     bool until_close;                           /* response: the body ends with the connection */
     uint32_t scanned;                           /* private */

@@ -1,16 +1,20 @@
 /*
- * floor.c - what a request costs at least: a client of raw epoll that does nothing but send and
- * receive.
+ * floor.c - what a request costs at least: a client of raw epoll without anything that a load
+ * client could do without.
  *
  *     floor ADDRESS PORT CONNECTIONS SECONDS
  *
- * Plain HTTP/1.1 on kept connections, each always with one request under way.  Answers are only
- * counted, by their heads' ends: every answer has to come whole in one segment.  Prints the number
- * of answers.
+ * Plain HTTP/1.1 on kept connections, each always with one request under way: two system calls a
+ * request and a share of epoll_wait().  Of an answer it looks at the status, finds the end of the
+ * head and the length of the body, and puts the latency into a table, with one reading of the clock
+ * that is also the next request's beginning.  Every answer has to come whole in one segment.
+ * Prints the number of answers and their median latency.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +26,12 @@
 static char request[128];
 static size_t request_len;
 
-static double seconds(void)
+static uint64_t nanoseconds(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 static void fail(const char *doing)
@@ -52,16 +56,46 @@ static void open_one(int epoll, const struct sockaddr_in *to)
         fail("epoll_ctl");
 }
 
+static uint32_t latencies[1 << 16]; /* by microseconds; what is longer counts in the last */
+
+/* The answer is whole, and what was asked for. */
+static bool check(const char *answer, size_t len)
+{
+    const char *end = memmem(answer, len, "\r\n\r\n", 4), *length;
+
+    if (!end || len < 12 || memcmp(answer + 8, " 200", 4) != 0)
+        return false;
+    length = strcasestr(answer, "\r\ncontent-length:");
+    return length && length < end &&
+           (size_t)(end - answer) + 4 + strtoul(length + 17, NULL, 10) == len;
+}
+
+static void record(uint64_t ns)
+{
+    uint64_t us = ns / 1000;
+
+    latencies[us < 65535 ? us : 65535]++;
+}
+
+static unsigned median(uint64_t total)
+{
+    uint64_t below = 0;
+    unsigned us = 0;
+
+    while (us < 65535 && (below += latencies[us]) * 2 < total)
+        us++;
+    return us;
+}
+
 int main(int argc, char **argv)
 {
     struct sockaddr_in to = {.sin_family = AF_INET};
     struct epoll_event events[512];
     struct rlimit limit;
     static char answer[64 << 10];
-    unsigned long answers = 0;
     int epoll = epoll_create1(0), connections;
-    char *begun;
-    double end;
+    unsigned long answers = 0;
+    uint64_t *begun, now, end; /* by descriptor: when its request was sent; 0: none yet */
 
     if (argc != 5 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) {
         fprintf(stderr, "usage: floor ADDRESS PORT CONNECTIONS SECONDS\n");
@@ -74,27 +108,36 @@ int main(int argc, char **argv)
     connections = atoi(argv[3]);
     request_len = (size_t)snprintf(request, sizeof(request),
                                    "GET / HTTP/1.1\r\nHost: %s:%s\r\n\r\n", argv[1], argv[2]);
-    begun = calloc(1 << 20, 1); /* by descriptor: the first request was sent */
+    begun = calloc(1 << 20, sizeof(*begun));
     for (int i = 0; i < connections; i++)
         open_one(epoll, &to);
-    end = seconds() + atof(argv[4]);
-    while (seconds() < end) {
+    now = nanoseconds();
+    end = now + (uint64_t)(atof(argv[4]) * 1e9);
+    while (now < end) {
         int n = epoll_wait(epoll, events, 512, 10);
 
+        now = nanoseconds();
         for (int i = 0; i < n; i++) {
             int fd = events[i].data.fd;
 
-            if (!begun[fd]) {
-                begun[fd] = 1;
-            } else if (!(events[i].events & EPOLLIN) || recv(fd, answer, sizeof(answer), 0) <= 0) {
-                continue;
-            } else {
+            if (begun[fd]) {
+                ssize_t len =
+                    events[i].events & EPOLLIN ? recv(fd, answer, sizeof(answer) - 1, 0) : 0;
+
+                if (len <= 0)
+                    continue;
+                answer[len] = '\0';
+                if (!check(answer, (size_t)len))
+                    fail("answer");
+                now = nanoseconds();
+                record(now - begun[fd]);
                 answers++;
             }
+            begun[fd] = now;
             if (send(fd, request, request_len, MSG_NOSIGNAL) < 0)
                 fail("send");
         }
     }
-    printf("%lu answers\n", answers);
+    printf("%lu answers, p50 %u us\n", answers, median(answers));
     return 0;
 }

@@ -322,6 +322,24 @@ static void failures_are_classed(void **state)
     }
 }
 
+static void new_is_new_after_a_failure(void **state)
+{
+    static const struct act acts[] = {{RAW(RESET("\10"))}};
+    struct bench b = {0};
+    struct server s;
+    struct http_opts o;
+
+    (void)state;
+    server_start(&s, acts, 1);
+    o = options(&b, s.port);
+    o.connection = CONNECTION_NEW;
+    bench_run(&b, &driver_http, &o, 3);
+    server_stop(&s);
+    assert_int_equal(b.failed, 3);
+    assert_int_equal(s.accepted, 3);
+    bench_free(&b);
+}
+
 /* Each of these says that the request was not processed, so that even a POST may go out again. */
 static void what_was_not_processed_goes_out_once_more(void **state)
 {
@@ -425,7 +443,7 @@ static void mistakes_are_reported(void **state)
 UNIT_GROUP(http_h2, cmocka_unit_test(one_connection_serves_them_all),
            cmocka_unit_test(new_is_one_connection_for_each),
            cmocka_unit_test(heads_and_bodies_are_looked_into), cmocka_unit_test(bodies_are_sent),
-           cmocka_unit_test(failures_are_classed),
+           cmocka_unit_test(failures_are_classed), cmocka_unit_test(new_is_new_after_a_failure),
            cmocka_unit_test(what_was_not_processed_goes_out_once_more),
            cmocka_unit_test(a_dead_kept_connection_is_replaced_once),
            cmocka_unit_test(a_timeout_ends_the_stream_alone),

@@ -2,8 +2,8 @@
  * The ws driver against a hub that does exactly what a script says, letter by letter:
  *
  *     U take up the upgrade   R refuse it with 403    T read a token     P read a ping, answer it
- *     C send a challenge      A challenge again       X close with 1008  E end without a close
- * frame M send a masked frame   J send other text       W wait for the client's end
+ *     C send a challenge      A challenge again       X close with 1008  E just end
+ *     M send a masked frame   J send other text       W wait for the client's end
  *
  * Each connection starts the script again.
  */
