@@ -252,6 +252,21 @@ static void submit_settings(struct h2 *h, const struct h2_config *c)
         bug("settings that nghttp2 does not take");
 }
 
+/*
+ * A new client has its preface in the memory where it makes frames.  Until the first h2_send(),
+ * which may have to wait for a handshake, that is other sessions' as well.
+ */
+static void take_preface(struct h2 *h)
+{
+    const uint8_t *text;
+
+    if (h->server)
+        return;
+    if (nghttp2_session_mem_send(h->session, &text) != sizeof(H2_PREFACE) - 1)
+        abort();
+    h->preface = true;
+}
+
 struct h2 *h2_new(const struct h2_config *c, const struct h2_events *events, void *owner)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -268,6 +283,7 @@ struct h2 *h2_new(const struct h2_config *c, const struct h2_events *events, voi
             &h->session, callbacks, h, options, c->pool ? &mem : NULL) != 0)
         abort();
     h2_pool_share(c->pool, false);
+    take_preface(h);
     submit_settings(h, c);
     return h;
 }
@@ -303,9 +319,11 @@ void h2_receive(struct h2 *h, const char *data, size_t len)
 size_t h2_send(struct h2 *h, char *out, size_t size)
 {
     const uint8_t *frame;
-    size_t len = 0;
+    size_t len = h->preface ? sizeof(H2_PREFACE) - 1 : 0;
     ssize_t n = 1;
 
+    memcpy(out, H2_PREFACE, len);
+    h->preface = false;
     while (n > 0 && size - len >= H2_SEND_ROOM) {
         n = checked(h, nghttp2_session_mem_send(h->session, &frame));
         if (n > 0)
