@@ -253,17 +253,17 @@ static void submit_settings(struct h2 *h, const struct h2_config *c)
 }
 
 /*
- * A new client has its preface in the memory where it makes frames.  Until the first h2_send(),
- * which may have to wait for a handshake, that is other sessions' as well.
+ * A client's session has put the preface where it makes its frames: it is taken out now, before
+ * another session of the pool makes one there.
  */
-static void take_preface(struct h2 *h)
+static void take_magic(struct h2 *h)
 {
-    const uint8_t *text;
+    const uint8_t *magic;
 
     if (h->server)
         return;
-    if (nghttp2_session_mem_send(h->session, &text) != sizeof(H2_PREFACE) - 1)
-        abort();
+    if (nghttp2_session_mem_send(h->session, &magic) != H2_PREFACE_LEN)
+        bug("a client session that does not begin with the preface");
     h->preface = true;
 }
 
@@ -283,7 +283,7 @@ struct h2 *h2_new(const struct h2_config *c, const struct h2_events *events, voi
             &h->session, callbacks, h, options, c->pool ? &mem : NULL) != 0)
         abort();
     h2_pool_share(c->pool, false);
-    take_preface(h);
+    take_magic(h);
     submit_settings(h, c);
     return h;
 }
@@ -319,11 +319,14 @@ void h2_receive(struct h2 *h, const char *data, size_t len)
 size_t h2_send(struct h2 *h, char *out, size_t size)
 {
     const uint8_t *frame;
-    size_t len = h->preface ? sizeof(H2_PREFACE) - 1 : 0;
+    size_t len = 0;
     ssize_t n = 1;
 
-    memcpy(out, H2_PREFACE, len);
-    h->preface = false;
+    if (h->preface) {
+        memcpy(out, H2_PREFACE, H2_PREFACE_LEN);
+        len = H2_PREFACE_LEN;
+        h->preface = false;
+    }
     while (n > 0 && size - len >= H2_SEND_ROOM) {
         n = checked(h, nghttp2_session_mem_send(h->session, &frame));
         if (n > 0)
@@ -335,7 +338,7 @@ size_t h2_send(struct h2 *h, char *out, size_t size)
 
 bool h2_wants_send(const struct h2 *h)
 {
-    return nghttp2_session_want_write(h->session) != 0;
+    return h->preface || nghttp2_session_want_write(h->session) != 0;
 }
 
 const char *h2_failure(const struct h2 *h)

@@ -21,7 +21,7 @@ struct h2 {
     int32_t head_id;     /* its stream */
     void *head_stream;
     bool server;
-    bool preface; /* still to be sent, by h2_send() */
+    bool preface; /* has to be sent before anything else */
 };
 
 /* The peer has sent something that means something. */

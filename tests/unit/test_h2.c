@@ -153,6 +153,28 @@ static void an_answer_comes_in_parts(void **state)
     h2_set_stream(p->server.h2, id, &other); /* of a stream that has gone: nothing */
 }
 
+/* What a session is about to say is not lost when another of the pool speaks first. */
+static void sessions_of_a_pool_do_not_mix(void **state)
+{
+    struct pair *p = *state;
+    struct side second = {0};
+
+    side_init(&second, false, p->pool);
+    pair_ask(p, NULL);
+    pair_talk(p, 0);
+    side_says(&p->client, "done ");
+    h2_free(p->client.h2);
+    h2_free(p->server.h2);
+    p->client.h2 = second.h2;
+    side_init(&p->server, true, p->pool);
+    pair_talk(p, 0);
+    assert_null(h2_failure(p->server.h2));
+    side_says(&second, "settings(3) ");
+    p->client.h2 = NULL;
+    h2_free(second.h2);
+    buf_free(&second.said);
+}
+
 static void a_server_speaks_of_the_connection(void **state)
 {
     struct pair *p = *state;
@@ -210,32 +232,10 @@ static void released_memory_is_used_again(void **state)
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, pair_set_up, pair_tear_down)
 
-/* Sessions of a pool make frames in the same memory, and a handshake may lie between two of them.
- */
-static void a_session_that_waits_keeps_its_preface(void **state)
-{
-    static const struct h2_events none;
-    struct h2_pool *pool = h2_pool_new();
-    struct h2_config c = {.window = 65535, .connection_window = 65535, .pool = pool};
-    struct h2 *waits = h2_new(&c, &none, NULL), *sends = h2_new(&c, &none, NULL);
-    char out[H2_SEND_ROOM * 2];
-
-    (void)state;
-    assert_true(h2_send(sends, out, sizeof(out)) > sizeof(H2_PREFACE));
-    assert_memory_equal(out, H2_PREFACE, sizeof(H2_PREFACE) - 1);
-    assert_true(h2_wants_send(waits));
-    assert_true(h2_send(waits, out, sizeof(out)) > sizeof(H2_PREFACE));
-    assert_memory_equal(out, H2_PREFACE, sizeof(H2_PREFACE) - 1);
-    h2_free(waits);
-    h2_free(sends);
-    h2_pool_free(pool);
-}
-
-UNIT_GROUP(h2, cmocka_unit_test(a_session_that_waits_keeps_its_preface),
-           WITH(a_request_is_answered), WITH(bodies_go_both_ways_in_any_pieces),
+UNIT_GROUP(h2, WITH(a_request_is_answered), WITH(bodies_go_both_ways_in_any_pieces),
            cmocka_unit_test(it_does_not_matter_how_bytes_are_cut),
            WITH(a_cancelled_request_has_no_further_events),
            WITH(goaway_tells_what_was_not_processed), WITH(resets_are_told_apart),
            WITH(streams_wait_for_the_peers_limit), WITH(an_answer_comes_in_parts),
-           WITH(a_server_speaks_of_the_connection), cmocka_unit_test(heads_become_fields),
-           cmocka_unit_test(released_memory_is_used_again))
+           WITH(a_server_speaks_of_the_connection), WITH(sessions_of_a_pool_do_not_mix),
+           cmocka_unit_test(heads_become_fields), cmocka_unit_test(released_memory_is_used_again))
