@@ -63,18 +63,18 @@ static void add_evicted(const struct step_result *sr, struct buf *line)
 static void pressure(const struct step_result *sr, bool color, struct buf *out)
 {
     char held[UNITS_MAX], asked[UNITS_MAX], most[UNITS_MAX];
-    struct series ratio, by_second;
+    struct series ratio, peak;
     struct buf line = {0};
     struct pressure p;
 
     total_of(sr, engine_metrics[M_HELD_RATIO].name, -1, &ratio);
-    total_of(sr, engine_metrics[M_CONNECTIONS_HELD].name, -1, &by_second);
-    buf_printf(&line, "%s: held %s of the connection-time asked for, at most %s of %s connections",
-               sr->step->name, units_print_ratio(ratio.last, held),
-               units_print_count(by_second.max, most),
-               units_print_count((double)sr->step->load.connections, asked));
+    total_of(sr, engine_metrics[M_CONNECTIONS_PEAK].name, -1, &peak);
+    buf_printf(
+        &line, "%s: held %s of the connection-time asked for, at most %s of %s connections at once",
+        sr->step->name, units_print_ratio(ratio.last, held), units_print_count(peak.max, most),
+        units_print_count((double)sr->step->load.connections, asked));
     series_free(&ratio);
-    series_free(&by_second);
+    series_free(&peak);
     add_evicted(sr, &line);
     buf_adds(out, "\n  ");
     text_wrap(out, buf_text(&line), 2, 4);

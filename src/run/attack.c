@@ -53,5 +53,6 @@ bool attack_was_lost(const struct step_result *r, const struct metric *metric)
         lost |= outcomes[r->errors[i].outcome].fault == FAULT_PATH;
     return lost && r->step->load.executor == EX_HOLD_CONNECTIONS &&
            (metric == &engine_metrics[M_HELD_RATIO] ||
-            metric == &engine_metrics[M_CONNECTIONS_HELD]);
+            metric == &engine_metrics[M_CONNECTIONS_HELD] ||
+            metric == &engine_metrics[M_CONNECTIONS_PEAK]);
 }

@@ -1,4 +1,9 @@
-/* held.h - how many connections were held, second by second; part of hold-connections. */
+/*
+ * held.h - how many connections were held when; part of hold-connections.
+ *
+ * Connection-time is kept by tenths of a second: lanes then add up exactly, and the highest tenth
+ * is how many there were at once.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -7,8 +12,8 @@
 struct meter;
 
 struct held {   /* {0} at the start of a step */
-    double *in; /* connection-time by second of the step, ns */
-    int seconds, cap;
+    double *in; /* connection-time by tenth of a second of the step, ns */
+    int tenths, cap;
     uint64_t until_ns;        /* since the start: what has been accounted for */
     double held_ns, asked_ns; /* connection-time from the end of the ramp on; kept by the lane */
 };
@@ -19,9 +24,10 @@ void held_add(struct held *h, uint64_t count, uint64_t until_ns);
 void held_take(struct held *h, uint64_t from_ns);
 void held_merge(struct held *into, const struct held *from);
 
-bool held_ever(const struct held *h); /* anything at all */
+double held_in(const struct held *h, int second); /* its connection-time, ns */
+bool held_ever(const struct held *h);             /* anything at all */
 
-/* As M_HELD_RATIO, if anything was asked for, and M_CONNECTIONS_HELD; a last second that was cut
- * short counts as on average over its part. */
+/* As M_HELD_RATIO, if anything was asked for, M_CONNECTIONS_HELD and M_CONNECTIONS_PEAK; a last
+ * second that was cut short counts as on average over its part. */
 void held_report(const struct held *h, struct meter *m);
 void held_free(struct held *h);

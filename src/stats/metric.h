@@ -41,6 +41,7 @@ enum engine_metric {
     M_MISSED_BEATS,     /* agent-fleet: beats unanswered within one interval */
     M_HELD_RATIO,       /* hold-connections: connection-seconds held over asked */
     M_CONNECTIONS_HELD, /* hold-connections: by second; slice.sum is its connection-seconds */
+    M_CONNECTIONS_PEAK, /* the same, the highest tenth of each second */
     M_LAST_GOOD,        /* stepping: the greatest size that held, below the first that did not */
     M_FIRST_BAD,        /* stepping: the least size that did not hold */
     M_ENGINE_COUNT,

@@ -139,8 +139,9 @@ static bool complain_unproduced(const struct step *step, const char *name, const
 /* Metrics of the engine that a load like this never has a sample of while it is judged. */
 static bool is_produced(const struct step *step, const struct selector *s)
 {
-    static const enum engine_metric whole[] = {M_ACHIEVED_RATE, M_DROPPED_ITERATIONS, M_HELD_RATIO,
-                                               M_CONNECTIONS_HELD, M_UNFINISHED};
+    static const enum engine_metric whole[] = {M_ACHIEVED_RATE,    M_DROPPED_ITERATIONS,
+                                               M_HELD_RATIO,       M_CONNECTIONS_HELD,
+                                               M_CONNECTIONS_PEAK, M_UNFINISHED};
     int metric = step_metric(step, s->metric);
 
     if (step->load.executor != EX_STEPPING)
