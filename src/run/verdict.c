@@ -336,6 +336,46 @@ static void find_threshold(struct judging *j, const struct step_result *r,
         void_bound(j, r, f);
 }
 
+/* A verdict on all steps together is void if it were on any one of them. */
+static void find_together(struct judging *j, const struct threshold *t)
+{
+    const struct phase *phase = j->phase->phase;
+    struct finding *f = add(j, FINDING_THRESHOLD, FOUND_NOT_RUN, NULL, "threshold");
+    struct series all = {0};
+
+    f->threshold = t;
+    f->warn = t->severity == SEVERITY_WARN;
+    f->line = t->line;
+    f->col = t->col;
+    f->name = threshold_name(j, t);
+    f->metric = phase->whole->metrics[step_metric(phase->whole, t->selector.metric)];
+    all.metric = f->metric;
+    for (int i = 0; i < phase->step_count; i++) {
+        const struct step_result *r = j->phase->steps ? &j->phase->steps[i] : NULL;
+        struct selection sel;
+        struct series s;
+
+        if (!r || !r->begun) {
+            series_free(&all);
+            f->message = "a step did not run";
+            return;
+        }
+        step_select(r->step, &t->selector, &sel);
+        series_select(&s, &r->meter, &sel);
+        s.length_s = step_seconds(r, &s, false);
+        series_join(&all, &s);
+        series_free(&s);
+    }
+    judge_threshold(t, &all, j->arena, &f->evidence);
+    series_free(&all);
+    f->state = state_of(f->evidence.verdict);
+    f->message = f->evidence.reason;
+    if (f->state == FOUND_INCONCLUSIVE)
+        f->type = "inconclusive";
+    for (int i = 0; i < phase->step_count; i++)
+        void_unfit(j, &j->phase->steps[i], f);
+}
+
 /* Two thresholds written alike still need names of their own: readers keep only the first. */
 static void number_repeats(struct phase_result *p, struct arena *arena)
 {
@@ -379,5 +419,7 @@ void phase_judge(struct phase_result *p, const struct run_result *r, struct aren
                 step_is_answer(&step->thresholds[k]->selector))
                 find_threshold(&j, s, step->thresholds[k]);
     }
+    for (int k = 0; p->phase->whole && !p->skipped && k < p->phase->whole->threshold_count; k++)
+        find_together(&j, p->phase->whole->thresholds[k]);
     number_repeats(p, arena);
 }

@@ -336,6 +336,45 @@ void series_select(struct series *s, const struct meter *m, const struct selecti
         series_hist(s);
 }
 
+/* Seconds of either that the other does not have are kept. */
+static void widen(struct series *s, int from, int to)
+{
+    int first = from < s->from ? from : s->from, end = to > s->to ? to : s->to;
+    struct slice *wider = xcalloc((size_t)(end - first), sizeof(*wider));
+
+    if (s->seconds)
+        memcpy(wider + (s->from - first), s->slices, sizeof(*wider) * (size_t)s->seconds);
+    free(s->slices);
+    s->slices = wider;
+    s->from = first;
+    s->to = end;
+    s->seconds = end - first;
+}
+
+void series_join(struct series *into, const struct series *from)
+{
+    if (from->seconds == 0)
+        return;
+    if (into->seconds == 0)
+        into->from = into->to = from->from;
+    widen(into, from->from, from->to);
+    for (int i = 0; i < from->seconds; i++)
+        slice_merge(into->metric->type, &into->slices[from->from - into->from + i],
+                    &from->slices[i]);
+    into->length_s = from->length_s > into->length_s ? from->length_s : into->length_s;
+    into->n = into->hits = 0;
+    into->sum = into->last = into->min = into->max = 0;
+    series_total(into);
+    if (into->metric->type == METRIC_TREND) {
+        free(into->hist);
+        series_hist(into);
+    }
+    if (from->bounds && !into->bounds)
+        into->bounds = xcalloc(1, sizeof(*into->bounds));
+    if (from->bounds)
+        hist_merge(into->bounds, from->bounds);
+}
+
 void series_free(struct series *s)
 {
     slices_free(s->slices, s->slices ? s->seconds : 0);

@@ -103,4 +103,7 @@ struct series {
 };
 
 void series_select(struct series *s, const struct meter *m, const struct selection *sel);
+
+/* Adds a series of another step, of a metric of the same type, second upon second. */
+void series_join(struct series *into, const struct series *from);
 void series_free(struct series *s);

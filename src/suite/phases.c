@@ -21,7 +21,8 @@ const struct opt phase_table[] = {
                "ready: unless a phase could not run; passed: only if nothing breached",
                .choices = whens),
     OPT_NODE(parallel, "several named steps at once, in place of one", .schema_ref = "steps"),
-    OPT_NODE(thresholds, "thresholds of the step, or metric{step:NAME} of several",
+    OPT_NODE(thresholds,
+             "thresholds of the step; of several: of metric{step:NAME} alone, or of all together",
              .schema_ref = "thresholds"),
     {0},
 };
@@ -117,28 +118,6 @@ static void declare_parallel(struct phase *phase, const struct node *map, const 
     }
 }
 
-/* A threshold that names a step which the phase does not have would be judged by none. */
-static void check_step_tags(const struct phase *phase, const struct node *map, const char *path,
-                            const struct bind *b)
-{
-    for (const struct node *n = map->type == NODE_MAP ? map->first : NULL; n; n = n->next) {
-        struct selector selector;
-        struct err e;
-
-        if (!selector_parse(&selector, n->key, b->arena, &e))
-            continue;
-        for (int i = 0; i < selector.tag_count; i++) {
-            bool found = strcmp(selector.tags[i].name, "step") != 0;
-
-            for (int k = 0; k < phase->step_count && !found; k++)
-                found = strcmp(phase->steps[k].name, selector.tags[i].value) == 0;
-            if (!found)
-                diag_add(b->diags, n->key_at, "%s: the phase has no step \"%s\"", path,
-                         selector.tags[i].value);
-        }
-    }
-}
-
 static void bind_parallel(struct suite_scope *s, struct phase *phase, const struct node *n,
                           const struct phase_opts *o, const char *path, const struct bind *b)
 {
@@ -161,11 +140,9 @@ static void bind_parallel(struct suite_scope *s, struct phase *phase, const stru
 
         if (step->node->type == NODE_MAP)
             step_bind_own(step, arena_printf(b->arena, "%s.parallel.%s", path, step->name), b);
-        if (o->thresholds && step->metrics)
-            step_bind_thresholds(step, o->thresholds, at, true, b);
     }
     if (o->thresholds)
-        check_step_tags(phase, o->thresholds, at, b);
+        phase_bind_thresholds(phase, o->thresholds, at, b);
     for (const struct node *k = n->first; k; k = k->next)
         if (driver_find(k->key) ||
             (opt_find(step_table, k->key) && strcmp(k->key, "thresholds") != 0))
@@ -197,13 +174,13 @@ static bool has_limits(const struct step *step)
 
 /* A load without a limit would measure and never fail; but for an attack, which the server may well
  * refuse. */
-static void imply_threshold(struct step *step, const struct bind *b)
+static void imply_threshold(struct step *step, const struct phase *phase, const struct bind *b)
 {
     struct threshold **all, *t;
     struct err e;
 
-    if (has_limits(step) || step->load.executor == EX_ONCE || !step->metrics ||
-        step->driver->flags & DRIVER_ONLY_HELD)
+    if (has_limits(step) || (phase->whole && phase->whole->threshold_count) ||
+        step->load.executor == EX_ONCE || !step->metrics || step->driver->flags & DRIVER_ONLY_HELD)
         return;
     t = arena_new(b->arena, struct threshold);
     threshold_parse(t, "rate==0%", b->arena, &e);
@@ -280,7 +257,7 @@ static void bind_phase(struct suite_scope *s, struct phase *phase, struct node *
         step_bind_own(&phase->steps[0], path, b);
     }
     for (int i = 0; i < phase->step_count; i++) {
-        imply_threshold(&phase->steps[i], b);
+        imply_threshold(&phase->steps[i], phase, b);
         warn_blind(&phase->steps[i], b);
     }
 }
@@ -332,7 +309,7 @@ bool suite_bind_phase(struct suite *suite, struct phase *phase, struct diags *d)
         if (!step->deferred)
             continue;
         step_bind_own(step, step_path(phase, step, path, b.arena), &b);
-        imply_threshold(step, &b);
+        imply_threshold(step, phase, &b);
     }
     return d->errors == 0;
 }

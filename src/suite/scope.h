@@ -72,7 +72,7 @@ bool service_lookup(const struct suite_scope *s, const char *name, struct subst_
 
 /*
  * Phases and steps.  `others` lists the keys of a step's map that the step's own table does not
- * have; thresholds of a whole phase must name their step.
+ * have; thresholds of a phase name their step, or are about all of its steps together.
  */
 void phases_bind(struct suite_scope *s, const struct node *phases, const struct bind *b);
 void step_bind(struct suite_scope *s, struct step *step, const struct phase *phase,
@@ -84,5 +84,15 @@ void during_resolve(struct phase *phase, const struct bind *b);
 
 /* The thresholds that stand in the step itself; after during_resolve(). */
 void step_bind_own(struct step *step, const char *path, const struct bind *b);
+
+/*
+ * Those of a map that are for this step: all of its own map; of its phase's, those that name it;
+ * of the step that stands for the whole phase (phase->whole), those that name none.
+ */
+enum threshold_home { HOME_STEP, HOME_PHASE, HOME_WHOLE };
 void step_bind_thresholds(struct step *step, const struct node *map, const char *path,
-                          bool of_phase, const struct bind *b);
+                          enum threshold_home home, const struct bind *b);
+
+/* The thresholds of a phase with several steps, once these are bound. */
+void phase_bind_thresholds(struct phase *phase, const struct node *map, const char *path,
+                           const struct bind *b);

@@ -251,5 +251,5 @@ void step_bind_own(struct step *step, const char *path, const struct bind *b)
 
     step->threshold_count = 0;
     if (n && step->metrics)
-        step_bind_thresholds(step, n, arena_printf(b->arena, "%s.thresholds", path), false, b);
+        step_bind_thresholds(step, n, arena_printf(b->arena, "%s.thresholds", path), HOME_STEP, b);
 }

@@ -90,6 +90,7 @@ struct phase {
     struct step *steps;
     int step_count;
     bool parallel;
+    struct step *whole; /* has the thresholds on all steps together; NULL: there are none */
     struct pos at;
 };
 

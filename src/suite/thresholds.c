@@ -116,6 +116,11 @@ static bool complain_metric(const struct step *step, const char *name, const str
 {
     const char **names = arena_array(b->arena, const char *, step->metric_count + 1), *near;
 
+    if (!step->driver)
+        return diag_add(b->diags, at->key_at,
+                        "%s: not every step has a metric \"%s\"; say which step is meant: "
+                        "\"%s{step:NAME}\"",
+                        path, name, name);
     for (int i = 0; i < step->metric_count; i++)
         names[i] = step->metrics[i]->name;
     near = opt_nearest(name, names);
@@ -294,7 +299,7 @@ static bool is_meant(const struct step *step, const struct selector *s, bool *na
 }
 
 void step_bind_thresholds(struct step *step, const struct node *map, const char *path,
-                          bool of_phase, const struct bind *b)
+                          enum threshold_home home, const struct bind *b)
 {
     if (map->type != NODE_MAP) {
         diag_add(b->diags, map->at, "%s: expected a map from metrics to expressions", path);
@@ -310,13 +315,10 @@ void step_bind_thresholds(struct step *step, const struct node *map, const char 
             diag_add(b->diags, n->key_at, "%s: %s", path, e.text);
             continue;
         }
-        if (!is_meant(step, &selector, &named) && of_phase)
+        if (!is_meant(step, &selector, &named) && home == HOME_PHASE)
             continue;
-        if (of_phase && !named) {
-            diag_add(b->diags, n->key_at, "%s: say which step is meant: \"%s{step:NAME}\"", path,
-                     selector.metric);
+        if ((home == HOME_PHASE && !named) || (home == HOME_WHOLE && named))
             continue;
-        }
         if (step_metric(step, selector.metric) < 0 && step->undeclared && step->driver->declare)
             continue;
         if (step_metric(step, selector.metric) < 0) {

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/together-mistakes.yaml
