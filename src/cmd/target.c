@@ -19,6 +19,7 @@
 #include "target/certctl.h"
 #include "target/f5.h"
 #include "target/identity.h"
+#include "target/ingest.h"
 #include "target/ledger.h"
 #include "target/nexus.h"
 #include "target/reporter.h"
@@ -37,6 +38,12 @@ struct target_args {
             STATE_FIELDS;
         };
     };
+    union { /* INGEST_ROWS knows the members by their own names */
+        struct ingest_opts agents;
+        struct {
+            INGEST_FIELDS;
+        };
+    };
     struct texts listen, names;
     bool plain, close, chunked, stamps, quiet, f5;
     const char *cert, *key, *ca_out, *port_file, *log;
@@ -44,7 +51,7 @@ struct target_args {
     double resets;
     int protocol;
     int64_t size, header_timeout, idle_timeout, grace, max_body, max_connections, threads, seed;
-    bool sized;
+    bool sized, graced;
     const char *nexus_url, *secret_file, *nexus_name, *nexus_ca;
     struct texts nexus_hostname;
     bool nexus_insecure;
@@ -84,8 +91,9 @@ static const struct opt target_args[] = {
                  .max = 86400 * S),
     OPT_DURATION(idle_timeout, "60s", "for a connection that neither sends nor reads", .min = 1,
                  .max = 86400 * S),
-    OPT_DURATION(grace, "5s", "for what is in flight when a signal ends the server", .min = 0,
-                 .max = 86400 * S),
+    OPT_DURATION(grace, "5s",
+                 "for what is in flight when a signal ends the server; with --ingest 30s", .min = 0,
+                 .max = 86400 * S, OPT_GIVEN(graced)),
     OPT_SIZE(max_body, "1MiB", "a larger request body is answered with 413", .min = 0,
              .max = INT64_C(1) << 30),
     OPT_INT(max_connections, "100000", "at most this many at a time; more wait to be accepted",
@@ -123,6 +131,7 @@ static const struct opt target_args[] = {
     OPT_BOOL(f5, "false",
              "serve a BIG-IP's iControl REST below /mgmt/, as far as deployments use it"),
     STATE_ROWS,
+    INGEST_ROWS,
     OPT_BOOL(quiet, "false", "do not tell every 10s how much was served"),
     {0},
 };
@@ -166,7 +175,7 @@ static bool read_config(const struct target_args *a, struct server_config *c, st
         .listen_count = a->listen.n ? a->listen.n : 1,
         .header_timeout = (uint64_t)a->header_timeout,
         .idle_timeout = (uint64_t)a->idle_timeout,
-        .grace = (uint64_t)a->grace,
+        .grace = a->ingest && !a->graced ? INGEST_GRACE : (uint64_t)a->grace,
         .max_body = (uint64_t)a->max_body,
         .max_connections = (uint64_t)a->max_connections,
         .threads = (int)a->threads,
@@ -186,6 +195,11 @@ static bool read_config(const struct target_args *a, struct server_config *c, st
         return err_set(e, "--plain serves without a certificate");
     if (a->nexus_url ? !a->nexus_hostname.n : a->nexus_hostname.n || a->secret_file)
         return err_set(e, "--nexus-url and --nexus-hostname go together");
+    if (a->ingest && a->protocol == SERVER_HTTP1)
+        return err_set(e, "--ingest is served over HTTP/2; --protocol http1 leaves no room for it");
+    if (a->ingest && a->plain && a->ingest_generation != INGEST_TLS)
+        return err_set(e, "without TLS there are no client certificates (try --ingest-generation "
+                          "tls)");
     if (a->cert && (a->ca_out || a->names.n))
         return err_set(e,
                        "--names and --ca-out are for a certificate that is made; --cert gives one");
@@ -233,6 +247,13 @@ static bool open_surfaces(const struct target_args *a, struct server_config *c,
     if (a->f5)
         c->f5 = f5_new(*state, c->tls, e);
     return c->certctl || c->f5;
+}
+
+static bool open_ingest(const struct target_args *a, struct server_config *c, struct err *e)
+{
+    if (a->ingest)
+        c->ingest = ingest_new(&a->agents, c->tls, c->threads, e);
+    return !a->ingest || c->ingest;
 }
 
 static struct ssl_ctx_st *load_identity(const struct target_args *a, struct err *e)
@@ -331,13 +352,14 @@ static bool run_config(const struct target_args *a, struct server_config *c, str
     c->tls = a->plain ? NULL : load_identity(a, e);
     if (!a->plain && !c->tls)
         return false;
-    ok = open_hub(a, c, &hub, &arena, e) && open_surfaces(a, c, &state, e) && open_log(a, c, e) &&
-         serve(a, c, e);
+    ok = open_hub(a, c, &hub, &arena, e) && open_surfaces(a, c, &state, e) &&
+         open_ingest(a, c, e) && open_log(a, c, e) && serve(a, c, e);
     ok = close_log(a, c, e) && ok;
     if (ok && atomic_load(&hub.gave_up))
         ok = err_set(e, "the hub does not accept this backend");
     certctl_free(c->certctl);
     f5_free(c->f5);
+    ingest_free(c->ingest);
     state_close(state);
     nexus_fini(&hub);
     arena_free(&arena);
@@ -387,6 +409,11 @@ static const char details[] =
     "With --f5 it is a BIG-IP besides, as far as a connector deploys certificates to one: login,\n"
     "uploads, installing certificates and keys, transactions and client-ssl profiles of iControl\n"
     "REST.  What the profile that was changed last refers to is what its TLS listener shows.\n"
+    "\n"
+    "With --ingest it is the ingest server of a fleet of agents besides: agent.v1.IngestService "
+    "over\n"
+    "gRPC, the page that deletes hosts, and /ingest/metrics, /ingest/timing, /ingest/agents and\n"
+    "/ingest/beats, which say what it has seen.\n"
     "\n"
     "It listens on loopback unless told otherwise.  SIGTERM and SIGINT end it with exit code 0.";
 

@@ -100,10 +100,11 @@ void h2_interim(struct h2 *h, int32_t id, const struct h2_field *fields, int n);
 /*
  * An answer without a plan: its head, then pieces whenever there are some, at last trailers.  After
  * h2_data(), read() is asked until it says "last", which ends the piece and not the stream; asking
- * again meanwhile is fine.  A stream that rests costs nothing but itself.
+ * again meanwhile is fine.  A stream that rests costs nothing but itself.  h2_data() is false if
+ * the piece before is not quite out: it has to be asked again when h2_send() has no more.
  */
 void h2_respond_open(struct h2 *h, int32_t id, const struct h2_field *fields, int n);
-void h2_data(struct h2 *h, int32_t id);
+bool h2_data(struct h2 *h, int32_t id);
 void h2_trailers(struct h2 *h, int32_t id, const struct h2_field *fields, int n);
 
 void h2_set_stream(struct h2 *h, int32_t id, void *stream); /* the owner's pointer, from now on */

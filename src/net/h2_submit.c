@@ -88,11 +88,12 @@ void h2_respond_open(struct h2 *h, int32_t id, const struct h2_field *fields, in
     h2_interim(h, id, fields, n); /* nghttp2 sees by the stream's state that it is the answer */
 }
 
-void h2_data(struct h2 *h, int32_t id)
+bool h2_data(struct h2 *h, int32_t id)
 {
     nghttp2_data_provider provider = {.read_callback = read_body};
 
-    submitted(nghttp2_submit_data(h->session, NGHTTP2_FLAG_NONE, id, &provider));
+    return submitted(nghttp2_submit_data(h->session, NGHTTP2_FLAG_NONE, id, &provider)) !=
+           NGHTTP2_ERR_DATA_EXIST;
 }
 
 void h2_trailers(struct h2 *h, int32_t id, const struct h2_field *fields, int n)

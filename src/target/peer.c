@@ -319,6 +319,16 @@ void peer_new(struct worker *w, int fd, struct ssl_ctx_st *tls)
     event_add(&p->event, NULL);
 }
 
+void peer_wake(struct peer *p)
+{
+    peer_advance(p);
+}
+
+void peer_drop(struct peer *p)
+{
+    p->dropped = true;
+}
+
 void peer_drain(struct peer *p)
 {
     if (p->state == PEER_H2) {

@@ -1,323 +1,125 @@
 /*
  * peer_h2.c - a connection that speaks HTTP/2.
  *
- * Each stream is a visit: a request, the exchange that answers it and a timer for when.  What is
- * said over it is HTTP/1.1's: a request's fields are put together to a head, and an answer's head
- * is taken apart to fields, so that pages and programs know one form.  A visit ends with its
- * stream, or when it is answered before its request was complete.
+ * Each stream is a visit (peer_visit.c) until its head is complete; one that speaks gRPC becomes a
+ * call then, where there is a service (ingest_call.h).  A connection with such a service behind it
+ * is kept open however long it rests, as gRPC servers do: a peer that is silent is asked for a sign
+ * of life.
  */
-#include "target/peer_state.h"
-
-#include <string.h>
+#include "target/peer_h2.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/h2.h"
-#include "net/h2_fields.h"
-#include "target/errand.h"
 
 #define STREAMS           250
+#define CALL_STREAMS      65536 /* gRPC servers set no limit; this one bounds what a peer can cost */
 #define WINDOW            (256 << 10)
 #define CONNECTION_WINDOW (1 << 20)
 #define SEND_BYTES        (64 << 10)
-#define SURPLUS           (16 << 20)
+#define PROBE_NS          (20 * NS_PER_S) /* for the answer to a sign of life asked for */
 
-enum visit_state { VISIT_READ, VISIT_WAIT, VISIT_HEADED, VISIT_WRITE };
-
-struct visit {
-    struct peer *peer;
-    struct visit *next, *prev;
-    struct timer due;
-    int32_t id;
-    enum visit_state state;
-    bool answered;  /* as far as we are concerned */
-    bool rendered;  /* all of the answer's body */
-    size_t surplus; /* bytes of the request that came when it had been answered */
-    struct buf method, path, authority, fields; /* of the request */
-    struct buf piece;                           /* of the answer's body */
-    size_t piece_at;
-    struct exchange exchange;
-};
-
-struct peer_h2 {
-    struct h2 *session;
-    struct visit *visits;
-    bool parting; /* GOAWAY has been said */
-};
-
-static struct h2 *session_of(const struct visit *v)
+static bool is_call(const void *stream)
 {
-    return v->peer->h2->session;
+    return *(const enum strand *)stream == STRAND_CALL;
 }
 
-static void visit_free(struct visit *v)
-{
-    struct peer *p = v->peer;
-
-    timers_cancel(&p->worker->dues, &v->due);
-    exchange_clear(&v->exchange);
-    buf_free(&v->method);
-    buf_free(&v->path);
-    buf_free(&v->authority);
-    buf_free(&v->fields);
-    buf_free(&v->piece);
-    *(v->prev ? &v->prev->next : &p->h2->visits) = v->next;
-    if (v->next)
-        v->next->prev = v->prev;
-    free(v);
-}
-
-static void part(struct peer *p)
+void peer_h2_part(struct peer *p)
 {
     if (!p->h2->parting)
         h2_shutdown(p->h2->session);
     p->h2->parting = true;
 }
 
-static void answered(struct visit *v)
-{
-    if (!v->answered)
-        exchange_answered(&v->exchange, now_ns());
-    v->answered = true;
-}
-
-static void reset(struct visit *v)
-{
-    answered(v);
-    h2_cancel(session_of(v), v->id, H2_CANCEL_INTERNAL);
-    visit_free(v);
-}
-
-/* True when it is time; else the timer is set. */
-static bool is_time(struct visit *v, uint64_t when, uint64_t now)
-{
-    if (when <= now)
-        return true;
-    timers_set(&v->peer->worker->dues, &v->due, when);
-    return false;
-}
-
-static void respond(struct visit *v, uint64_t now)
-{
-    struct worker *w = v->peer->worker;
-    struct exchange *x = &v->exchange;
-    struct h2_field fields[H2_FIELDS_MAX];
-    bool split = v->state == VISIT_HEADED;
-    int n;
-
-    buf_clear(&w->out);
-    exchange_reply_head(x, worker_date(w, now), now, &w->out);
-    n = h2_fields_response(w->out.data, w->out.len, fields, H2_FIELDS_MAX);
-    if (!split)
-        v->rendered = reply_body(&x->reply, &v->piece);
-    h2_respond(session_of(v), v->id, fields, n, split || !v->rendered || v->piece.len > 0);
-    if (x->reply.close && !x->refused)
-        part(v->peer);
-}
-
-/* The answer, or its head, or the reset in its place, if it is time. */
-static void visit_step(struct visit *v)
-{
-    const struct plan *plan = &v->exchange.plan;
-    bool split = plan->first_ns && plan->first_ns < plan->due_ns;
-    uint64_t now = now_ns();
-
-    if (v->exchange.state == EXCHANGE_ASKED)
-        return;
-    if (v->state == VISIT_WAIT) {
-        if (!is_time(v, split ? plan->first_ns : plan->due_ns, now))
-            return;
-        if (plan->reset && !split) {
-            reset(v);
-            return;
-        }
-        v->state = split ? VISIT_HEADED : VISIT_WRITE;
-        respond(v, now);
-    }
-    if (v->state != VISIT_HEADED || !is_time(v, plan->due_ns, now))
-        return;
-    if (plan->reset) {
-        reset(v);
-        return;
-    }
-    v->state = VISIT_WRITE;
-    h2_resume(session_of(v), v->id);
-}
-
-static void on_due(struct timer *t, uint64_t now)
-{
-    struct visit *v = (struct visit *)((char *)t - offsetof(struct visit, due));
-    struct peer *p = v->peer;
-
-    (void)now;
-    visit_step(v);
-    peer_advance(p);
-}
-
 static void *on_open(void *owner, int32_t id)
 {
-    struct peer *p = owner;
-    struct visit *v = xcalloc(1, sizeof(*v));
-
-    v->peer = p;
-    v->id = id;
-    v->due.fire = on_due;
-    v->next = p->h2->visits;
-    if (v->next)
-        v->next->prev = v;
-    p->h2->visits = v;
-    exchange_init(&v->exchange, p->worker->server);
-    return v;
+    return visit_open(owner, id);
 }
 
 static void on_field(void *owner, void *stream, const struct h2_field *f)
 {
-    struct visit *v = stream;
-    struct buf *to = NULL;
-
     (void)owner;
-    if (v->state != VISIT_READ || v->exchange.state != EXCHANGE_HEAD)
-        return;
-    if (f->name[0] == ':')
-        to = f->name[1] == 'm' ? &v->method : f->name[1] == 'p' ? &v->path : &v->authority;
-    if (!to) {
-        buf_add(&v->fields, f->name, f->name_len);
-        buf_add(&v->fields, ": ", 2);
-        buf_add(&v->fields, f->value, f->value_len);
-        buf_add(&v->fields, "\r\n", 2);
-    } else if (f->name[1] != 's') {
-        buf_add(to, f->value, f->value_len);
-    }
+    if (!is_call(stream))
+        visit_field(stream, f);
 }
 
-/* Interim answers, which the exchange writes one behind another. */
-static void send_interim(struct visit *v, struct buf *heads)
-{
-    struct h2_field fields[H2_FIELDS_MAX];
-    char *at = heads->data, *end;
-
-    for (; at; at = end) {
-        end = memmem(at, heads->len - (size_t)(at - heads->data), "\r\n\r\n", 4);
-        end = end ? end + 4 : NULL;
-        if (end)
-            h2_interim(session_of(v), v->id, fields,
-                       h2_fields_response(at, (size_t)(end - at), fields, H2_FIELDS_MAX));
-    }
-}
-
-static void on_answer(void *owner)
-{
-    struct visit *v = owner;
-    struct peer *p = v->peer;
-
-    visit_step(v);
-    peer_advance(p);
-}
-
-/* A reply that is ready before the request has ended is one that refuses it. */
-static void when_ready(struct visit *v)
-{
-    if (v->state != VISIT_READ || v->exchange.state < EXCHANGE_ASKED)
-        return;
-    v->state = VISIT_WAIT;
-    if (v->exchange.state == EXCHANGE_ASKED)
-        errand_send(v->peer->worker, &v->exchange, on_answer, v);
-    visit_step(v);
-}
-
+/* A visit that turns out to be a call is one from now on. */
 static void on_head(void *owner, void *stream, enum h2_part what)
 {
     struct peer *p = owner;
     struct visit *v = stream;
-    struct buf head = {0}, interim = {0};
+    struct call *c;
 
     if (what != H2_HEAD)
         return;
-    buf_printf(&head, "%s %s HTTP/1.1\r\n", buf_text(&v->method), buf_text(&v->path));
-    if (v->authority.len)
-        buf_printf(&head, "host: %s\r\n", buf_text(&v->authority));
-    buf_add(&head, buf_text(&v->fields), v->fields.len);
-    buf_add(&head, "\r\n", 2);
-    exchange_head(&v->exchange, head.data, head.len, p->read_ns, &interim);
-    send_interim(v, &interim);
-    buf_free(&interim);
-    buf_free(&head);
-    buf_free(&v->fields);
-    when_ready(v);
+    if (p->h2->calls && call_wanted(buf_text(&v->fields))) {
+        c = call_new(p->h2->calls, v->id, buf_text(&v->method), buf_text(&v->path),
+                     buf_text(&v->fields));
+        h2_set_stream(p->h2->session, v->id, c);
+        visit_free(v);
+        call_begin(c);
+    } else {
+        visit_head(v);
+    }
 }
 
 static void on_data(void *owner, void *stream, const char *data, size_t len)
 {
     struct peer *p = owner;
-    struct visit *v = stream;
 
-    exchange_body(&v->exchange, data, len, p->read_ns);
-    when_ready(v);
-    if (!v->answered)
-        return;
-    /* RFC 9113 8.1 allows a reset at once, but there are clients that drop the answer then. */
-    v->surplus += len;
-    if (v->surplus <= SURPLUS)
-        return;
-    h2_cancel(session_of(v), v->id, H2_CANCEL_NONE);
-    visit_free(v);
+    if (is_call(stream))
+        call_data(stream, data, len, p->read_ns);
+    else
+        visit_data(stream, data, len);
 }
 
 static void on_end(void *owner, void *stream)
 {
     struct peer *p = owner;
-    struct visit *v = stream;
 
-    exchange_end(&v->exchange, p->read_ns);
-    when_ready(v);
+    if (is_call(stream))
+        call_end(stream, p->read_ns);
+    else
+        visit_end(stream);
 }
 
 static ssize_t on_read(void *owner, void *stream, char *out, size_t size, bool *last)
 {
-    struct visit *v = stream;
-    struct reply *re = &v->exchange.reply;
-    size_t left = v->piece.len - v->piece_at, n;
-
     (void)owner;
-    if (v->state == VISIT_HEADED)
-        return H2_LATER;
-    if (left == 0 && !v->rendered) {
-        buf_clear(&v->piece);
-        v->piece_at = 0;
-        v->rendered = reply_body(re, &v->piece);
-        left = v->piece.len;
-    }
-    n = left < size ? left : size;
-    if (n == 0 && re->truncate) {
-        answered(v);
-        return H2_ABORT;
-    }
-    memcpy(out, buf_text(&v->piece) + v->piece_at, n);
-    v->piece_at += n;
-    *last = n == left && v->rendered && !re->truncate;
-    return (ssize_t)n;
+    return is_call(stream) ? call_read(stream, out, size, last)
+                           : visit_read(stream, out, size, last);
 }
 
 static void on_sent(void *owner, void *stream)
 {
     (void)owner;
-    answered(stream);
+    if (is_call(stream))
+        call_sent(stream);
+    else
+        visit_sent(stream);
 }
 
 static void on_closed(void *owner, void *stream, enum h2_end end, const char *why)
 {
-    struct peer *p = owner;
-    struct visit *v = stream;
-
+    (void)owner;
     (void)why;
-    if (!v->answered)
-        ledger_count(peer_ledger(p), end == H2_BROKEN ? COUNT_BAD : COUNT_ABANDONED, 1);
-    visit_free(v);
+    if (is_call(stream))
+        call_closed(stream);
+    else
+        visit_closed(stream, end);
+}
+
+static void on_ping(void *owner)
+{
+    struct peer *p = owner;
+
+    if (p->h2->calls)
+        calls_pinged(p->h2->calls, p->read_ns);
 }
 
 static void receive(struct peer *p, const char *data, size_t len)
 {
     p->begun = p->served = true;
+    p->h2->probed = false;
     p->received += len;
     peer_deadline(p, p->read_ns + peer_config(p)->idle_timeout);
     h2_receive(p->h2->session, data, len);
@@ -325,11 +127,13 @@ static void receive(struct peer *p, const char *data, size_t len)
 
 void peer_h2_begin(struct peer *p, const char *data, size_t len)
 {
-    static const struct h2_config config = {
+    struct ingest *ingest = peer_config(p)->ingest;
+    const struct h2_config config = {
         .server = true,
-        .streams = STREAMS,
+        .streams = ingest ? CALL_STREAMS : STREAMS,
         .window = WINDOW,
         .connection_window = CONNECTION_WINDOW,
+        .pool = p->worker->pool,
     };
     static const struct h2_events events = {
         .open = on_open,
@@ -340,11 +144,14 @@ void peer_h2_begin(struct peer *p, const char *data, size_t len)
         .sent = on_sent,
         .read = on_read,
         .closed = on_closed,
+        .ping = on_ping,
     };
 
     p->state = PEER_H2;
     p->h2 = xcalloc(1, sizeof(*p->h2));
     p->h2->session = h2_new(&config, &events, p);
+    if (ingest)
+        p->h2->calls = calls_new(ingest, p, p->worker, p->h2->session, p->stream.ssl);
     if (len > 0)
         h2_receive(p->h2->session, data, len);
     buf_free(&p->in);
@@ -354,10 +161,8 @@ void peer_h2_free(struct peer *p)
 {
     if (!p->h2)
         return;
-    while (p->h2->visits) {
-        ledger_count(peer_ledger(p), COUNT_ABANDONED, 1);
-        visit_free(p->h2->visits);
-    }
+    visits_free(p);
+    calls_free(p->h2->calls);
     h2_free(p->h2->session);
     free(p->h2);
     p->h2 = NULL;
@@ -401,10 +206,17 @@ static enum flow read_some(struct peer *p)
 enum flow peer_h2_step(struct peer *p)
 {
     for (;;) {
-        enum flow f = send_all(p);
+        enum flow f;
 
+        if (p->dropped) {
+            stream_reset(&p->stream);
+            return peer_end(p);
+        }
+        f = send_all(p);
         if (f == FLOW_ENDED)
             return f;
+        if (f == FLOW_ON && p->h2->calls && calls_again(p->h2->calls))
+            continue;
         peer_tell_bytes(p);
         if (f == FLOW_BLOCKED)
             return f;
@@ -421,23 +233,33 @@ enum flow peer_h2_step(struct peer *p)
 
 void peer_h2_drain(struct peer *p)
 {
-    part(p);
+    peer_h2_part(p);
+}
+
+/* True if the peer is given more time, for a sign of life. */
+static bool probe(struct peer *p, uint64_t now)
+{
+    if (!p->h2->calls || p->h2->probed || p->out.len > 0)
+        return false;
+    p->h2->probed = true;
+    h2_ping(p->h2->session);
+    peer_deadline(p, now + PROBE_NS);
+    peer_advance(p);
+    return true;
 }
 
 /* Waiting for the time of its answers is not the peer's fault, and neither is having no request. */
 void peer_h2_late(struct peer *p, uint64_t now)
 {
-    bool waits = p->h2->visits != NULL && p->out.len == 0;
-
-    if (!p->h2->visits && p->out.len == 0 && !p->h2->parting) {
+    if (probe(p, now))
+        return;
+    if (!p->h2->calls && !p->h2->visits && p->out.len == 0 && !p->h2->parting) {
         peer_deadline(p, now + peer_config(p)->idle_timeout);
-        part(p);
+        peer_h2_part(p);
         peer_advance(p);
         return;
     }
-    for (const struct visit *v = p->h2->visits; v; v = v->next)
-        waits &= v->state == VISIT_WAIT || v->state == VISIT_HEADED;
-    if (waits) {
+    if (!p->h2->calls && p->h2->visits && p->out.len == 0 && visits_wait(p)) {
         peer_deadline(p, now + peer_config(p)->idle_timeout);
         return;
     }

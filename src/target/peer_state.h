@@ -48,6 +48,7 @@ struct peer {
     bool begun;       /* a head has begun to arrive */
     bool served;      /* at least one request */
     bool rendered;    /* all of the reply */
+    bool dropped;     /* to be reset at the next turn */
     struct buf in, out;
     struct peer_h2 *h2; /* of PEER_H2 */
     struct exchange exchange;

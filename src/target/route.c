@@ -20,8 +20,16 @@ static bool has_f5(const struct server *s)
     return s->config.f5 != NULL;
 }
 
-static const struct surface surfaces[] = {
-    {certctl_pages, has_certctl}, {f5_pages, has_f5}, {pages, NULL}, {0}};
+static bool has_ingest(const struct server *s)
+{
+    return s->config.ingest != NULL;
+}
+
+static const struct surface surfaces[] = {{certctl_pages, has_certctl},
+                                          {f5_pages, has_f5},
+                                          {ingest_pages, has_ingest},
+                                          {pages, NULL},
+                                          {0}};
 
 static bool matches(const struct route *r, struct http1_span path)
 {

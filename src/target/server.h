@@ -19,6 +19,7 @@
 struct certctl;
 struct err;
 struct f5;
+struct ingest;
 struct ledger;
 struct nexus;
 struct ssl_ctx_st;
@@ -43,6 +44,7 @@ struct server_config {
     struct nexus *nexus;     /* a hub to be a backend of; NULL: none; borrowed */
     struct certctl *certctl; /* its REST surface; NULL: none; borrowed */
     struct f5 *f5;           /* the iControl surface; NULL: none; borrowed */
+    struct ingest *ingest;   /* a service of gRPC; NULL: none; borrowed */
 };
 
 struct server {

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/h2_pool.h"
 #include "target/errand.h"
 #include "target/ledger.h"
 #include "target/nexus.h"
@@ -279,6 +280,7 @@ struct worker *worker_new(struct server *s, int number, const int *fds, struct e
 
     w->server = s;
     w->number = number;
+    w->pool = h2_pool_new();
     w->resume.fire = on_resume;
     w->grace.fire = on_grace;
     take_listeners(w, fds);
@@ -312,6 +314,7 @@ void worker_free(struct worker *w)
     timers_free(&w->dues);
     timers_free(&w->deadlines);
     buf_free(&w->out);
+    h2_pool_free(w->pool);
     free(w);
 }
 

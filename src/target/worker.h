@@ -17,6 +17,7 @@ struct err;
 struct errands;
 struct event;
 struct event_base;
+struct h2_pool;
 struct links;
 struct listener;
 struct peer;
@@ -41,6 +42,7 @@ struct worker {
     bool over;               /* the grace is over */
     struct peer *peers;      /* all connections, in no order */
     struct links *links;     /* to a hub; NULL: none */
+    struct h2_pool *pool;    /* of its HTTP/2 sessions */
     struct errands *errands; /* pages asked off the loop; NULL: none waits */
     char in[WORKER_READ];    /* what was just read */
     struct buf out;          /* what is about to be written */

@@ -141,8 +141,8 @@ static void an_answer_comes_in_parts(void **state)
     for (int i = 0; i < 3; i++) {
         p->server.body = i == 1 ? "two" : "one";
         p->server.body_at = 0;
-        h2_data(p->server.h2, id);
-        h2_data(p->server.h2, id);
+        assert_true(h2_data(p->server.h2, id));
+        assert_false(h2_data(p->server.h2, id));
         pair_talk(p, 0);
     }
     side_says(&p->client, "head data(one) data(two) data(one) ");

@@ -1,0 +1,292 @@
+#include "net/authority.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#define HOUR        3600L
+#define DAY         (24 * HOUR)
+#define CA_DAYS     3650
+#define LEAF_DAYS   90
+#define SERIAL      127 /* bits */
+#define SPIFFE      "spiffe://ct-ops/org/"
+#define AGENT_PART  "/agent/"
+#define EXTENSIONS  4
+#define SPIFFE_MAX  (2 * AUTHORITY_ID_MAX + 64)
+#define COMMON_NAME "ct-ops agent CA"
+
+struct authority {
+    EVP_PKEY *key;
+    X509 *ca;
+    X509_EXTENSION *leaf[EXTENSIONS]; /* what all leaves have; made once because that is slow */
+    char *pem;
+};
+
+static X509_EXTENSION *extension(X509 *issuer, X509 *subject, int nid, const char *value)
+{
+    X509V3_CTX ctx;
+
+    X509V3_set_ctx_nodb(&ctx);
+    X509V3_set_ctx(&ctx, issuer, subject, NULL, NULL, 0);
+    return X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+}
+
+static bool extend(X509 *cert, int nid, const char *value)
+{
+    X509_EXTENSION *ext = extension(cert, cert, nid, value);
+    bool ok = ext && X509_add_ext(cert, ext, -1);
+
+    X509_EXTENSION_free(ext);
+    return ok;
+}
+
+static bool set_serial(X509 *cert)
+{
+    BIGNUM *n = BN_new();
+    bool ok = n && BN_rand(n, SERIAL, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) &&
+              BN_to_ASN1_INTEGER(n, X509_get_serialNumber(cert));
+
+    BN_free(n);
+    return ok;
+}
+
+static bool add_name(X509 *cert, int nid, const char *value)
+{
+    return X509_NAME_add_entry_by_NID(X509_get_subject_name(cert), nid, MBSTRING_UTF8,
+                                      (const unsigned char *)value, -1, -1, 0) == 1;
+}
+
+static bool begin(X509 *cert, EVP_PKEY *key, long seconds)
+{
+    return cert && X509_set_version(cert, X509_VERSION_3) && set_serial(cert) &&
+           X509_gmtime_adj(X509_getm_notBefore(cert), -HOUR) &&
+           X509_gmtime_adj(X509_getm_notAfter(cert), seconds) && X509_set_pubkey(cert, key);
+}
+
+static X509 *make_ca(EVP_PKEY *key)
+{
+    X509 *ca = X509_new();
+
+    if (begin(ca, key, CA_DAYS * DAY) && add_name(ca, NID_commonName, COMMON_NAME) &&
+        X509_set_issuer_name(ca, X509_get_subject_name(ca)) &&
+        extend(ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+        extend(ca, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+        extend(ca, NID_subject_key_identifier, "hash") && X509_sign(ca, key, EVP_sha256()))
+        return ca;
+    X509_free(ca);
+    return NULL;
+}
+
+static bool prepare_leaves(struct authority *a)
+{
+    static const struct {
+        int nid;
+        const char *value;
+    } wanted[EXTENSIONS] = {
+        {NID_basic_constraints, "critical,CA:FALSE"},
+        {NID_key_usage, "critical,digitalSignature"},
+        {NID_ext_key_usage, "clientAuth"},
+        {NID_authority_key_identifier, "keyid:always"},
+    };
+
+    for (int i = 0; i < EXTENSIONS; i++) {
+        a->leaf[i] = extension(a->ca, a->ca, wanted[i].nid, wanted[i].value);
+        if (!a->leaf[i])
+            return false;
+    }
+    return true;
+}
+
+/* Appends what PEM_write made of it. */
+static bool add_pem(X509 *cert, struct buf *out)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = bio && PEM_write_bio_X509(bio, cert) == 1;
+    char *data;
+    long len;
+
+    if (ok) {
+        len = BIO_get_mem_data(bio, &data);
+        buf_add(out, data, (size_t)len);
+    }
+    BIO_free(bio);
+    return ok;
+}
+
+struct authority *authority_new(struct err *e)
+{
+    struct authority *a = xcalloc(1, sizeof(*a));
+    struct buf pem = {0};
+
+    a->key = EVP_EC_gen("P-256");
+    a->ca = a->key ? make_ca(a->key) : NULL;
+    if (a->ca && prepare_leaves(a) && add_pem(a->ca, &pem)) {
+        a->pem = pem.data;
+        return a;
+    }
+    ERR_clear_error();
+    authority_free(a);
+    err_set(e, "could not make a CA for agents");
+    return NULL;
+}
+
+void authority_free(struct authority *a)
+{
+    if (!a)
+        return;
+    for (int i = 0; i < EXTENSIONS; i++)
+        X509_EXTENSION_free(a->leaf[i]);
+    X509_free(a->ca);
+    EVP_PKEY_free(a->key);
+    free(a->pem);
+    free(a);
+}
+
+const char *authority_pem(const struct authority *a)
+{
+    return a->pem;
+}
+
+bool authority_trust(const struct authority *a, struct ssl_ctx_st *ctx, struct err *e)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+
+    if (X509_STORE_add_cert(store, a->ca) == 1 && SSL_CTX_add_client_CA(ctx, a->ca) == 1) {
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        return true;
+    }
+    ERR_clear_error();
+    return err_set(e, "the CA of the agents could not be trusted");
+}
+
+size_t authority_key(const void *request, size_t len, unsigned char key[AUTHORITY_KEY_MAX])
+{
+    const unsigned char *at = request;
+    X509_REQ *req = len <= AUTHORITY_REQUEST_MAX ? d2i_X509_REQ(NULL, &at, (long)len) : NULL;
+    EVP_PKEY *pkey = req ? X509_REQ_get0_pubkey(req) : NULL;
+    int size = 0;
+
+    if (pkey && X509_REQ_verify(req, pkey) == 1) {
+        size = i2d_PUBKEY(pkey, NULL);
+        if (size > 0 && size <= AUTHORITY_KEY_MAX)
+            i2d_PUBKEY(pkey, &key);
+        else
+            size = 0;
+    }
+    X509_REQ_free(req);
+    ERR_clear_error();
+    return size > 0 ? (size_t)size : 0;
+}
+
+static bool add_uri(X509 *leaf, const char *uri)
+{
+    GENERAL_NAMES *list = sk_GENERAL_NAME_new_null();
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+    bool ok =
+        list && name && text && ASN1_STRING_set(text, uri, -1) && sk_GENERAL_NAME_push(list, name);
+
+    if (ok)
+        GENERAL_NAME_set0_value(name, GEN_URI, text);
+    ok = ok && X509_add1_ext_i2d(leaf, NID_subject_alt_name, list, 0, X509V3_ADD_DEFAULT) == 1;
+    if (!ok && list && sk_GENERAL_NAME_num(list) == 0) {
+        GENERAL_NAME_free(name);
+        ASN1_IA5STRING_free(text);
+    }
+    GENERAL_NAMES_free(list);
+    return ok;
+}
+
+static bool finish_leaf(const struct authority *a, X509 *leaf, const char *agent, const char *org)
+{
+    char uri[SPIFFE_MAX];
+
+    snprintf(uri, sizeof(uri), SPIFFE "%s" AGENT_PART "%s", org, agent);
+    for (int i = 0; i < EXTENSIONS; i++)
+        if (!X509_add_ext(leaf, a->leaf[i], -1))
+            return false;
+    return add_name(leaf, NID_organizationName, org) && add_name(leaf, NID_commonName, agent) &&
+           X509_set_issuer_name(leaf, X509_get_subject_name(a->ca)) && add_uri(leaf, uri) &&
+           X509_sign(leaf, a->key, EVP_sha256());
+}
+
+static int64_t end_of(const X509 *cert)
+{
+    struct tm tm;
+
+    return ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) ? (int64_t)timegm(&tm) : 0;
+}
+
+bool authority_certify(const struct authority *a, const unsigned char *key, size_t len,
+                       const char *agent, const char *org, struct buf *pem, int64_t *not_after)
+{
+    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &key, (long)len);
+    X509 *leaf = X509_new();
+    bool ok = pkey && begin(leaf, pkey, LEAF_DAYS * DAY) && finish_leaf(a, leaf, agent, org) &&
+              add_pem(leaf, pem);
+
+    if (ok)
+        *not_after = end_of(leaf);
+    X509_free(leaf);
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+    return ok;
+}
+
+/* The agent's part of spiffe://ct-ops/org/ORG/agent/AGENT, whatever the organisation. */
+static bool agent_of(const char *uri, size_t len, char agent[AUTHORITY_ID_MAX])
+{
+    const size_t scheme = sizeof(SPIFFE) - 1, part = sizeof(AGENT_PART) - 1;
+    const char *end = uri + len, *org = uri + scheme, *at;
+
+    if (len <= scheme || memcmp(uri, SPIFFE, scheme) != 0 || memchr(uri, '\0', len))
+        return false;
+    at = memchr(org, '/', (size_t)(end - org));
+    if (!at || at == org || (size_t)(end - at) <= part || memcmp(at, AGENT_PART, part) != 0)
+        return false;
+    at += part;
+    if ((size_t)(end - at) >= AUTHORITY_ID_MAX || memchr(at, '/', (size_t)(end - at)))
+        return false;
+    memcpy(agent, at, (size_t)(end - at));
+    agent[end - at] = '\0';
+    return true;
+}
+
+enum authority_peer authority_peer(const struct ssl_st *ssl, char agent[AUTHORITY_ID_MAX])
+{
+    X509 *cert = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
+    enum authority_peer found = cert ? AUTHORITY_UNKNOWN : AUTHORITY_NONE;
+    GENERAL_NAMES *names = cert ? X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL) : NULL;
+
+    for (int i = 0; found != AUTHORITY_AGENT && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
+
+        if (n->type == GEN_URI &&
+            agent_of((const char *)ASN1_STRING_get0_data(n->d.uniformResourceIdentifier),
+                     (size_t)ASN1_STRING_length(n->d.uniformResourceIdentifier), agent))
+            found = AUTHORITY_AGENT;
+    }
+    GENERAL_NAMES_free(names);
+    return found;
+}
+
+bool authority_shown(const struct ssl_ctx_st *ctx, struct buf *pem, char fingerprint[65])
+{
+    X509 *leaf = SSL_CTX_get0_certificate(ctx);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+
+    if (!leaf || !X509_digest(leaf, EVP_sha256(), digest, &len) || !add_pem(leaf, pem))
+        return false;
+    for (unsigned i = 0; i < 32; i++)
+        snprintf(fingerprint + 2 * i, 3, "%02x", digest[i]);
+    return true;
+}

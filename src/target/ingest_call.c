@@ -1,0 +1,406 @@
+/*
+ * ingest_call.c - one call: from the bytes of a stream to messages, and from messages and a status
+ * to bytes.
+ *
+ * What goes out stands in two places: `more->out` holds messages that are this call's alone, and
+ * behind them `owed` counts replies that are the same for everybody and need not be copied until
+ * they leave.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "net/h2.h"
+#include "net/h2_pool.h"
+#include "target/ingest_state.h"
+#include "target/peer.h"
+#include "target/worker.h"
+
+#define HELD_MAX (64 << 20) /* bytes of unfinished messages on one connection */
+#define OWED_MAX (1 << 20)  /* bytes that a client may leave unread when something else follows */
+
+static const struct method other = {"", NULL, NULL, NULL};
+static const struct method *const methods[METHODS] = {
+    [METHOD_REGISTER] = &ingest_register, [METHOD_HEARTBEAT] = &ingest_heartbeat,
+    [METHOD_TERMINAL] = &ingest_terminal, [METHOD_INVENTORY] = &ingest_inventory,
+    [METHOD_RENEW] = &ingest_renew,       [METHOD_OTHER] = &other};
+
+static const char *find_field(const char *fields, const char *name, size_t *len)
+{
+    size_t n = strlen(name);
+
+    for (const char *at = fields; *at;) {
+        const char *end = strstr(at, "\r\n");
+
+        if (!end)
+            break;
+        if (strncmp(at, name, n) == 0 && at[n] == ':') {
+            at += n + 1 + (at[n + 1] == ' ');
+            *len = (size_t)(end - at);
+            return at;
+        }
+        at = end + 2;
+    }
+    return NULL;
+}
+
+bool call_wanted(const char *fields)
+{
+    size_t len;
+    const char *type = find_field(fields, "content-type", &len);
+
+    return type && grpc_content_type(type, len);
+}
+
+struct call_more *call_more(struct call *c)
+{
+    if (!c->more) {
+        c->more = xcalloc(1, sizeof(*c->more));
+        c->more->call = c;
+    }
+    return c->more;
+}
+
+struct call *call_new(struct calls *cs, int32_t id, const char *method, const char *path,
+                      const char *fields)
+{
+    struct call *c = h2_pool_calloc(1, sizeof(*c), cs->worker->pool);
+    const char *name = strrchr(path, '/'), *value;
+    char text[128];
+    size_t len;
+
+    c->strand = STRAND_CALL;
+    c->id = id;
+    c->calls = cs;
+    c->number = METHOD_OTHER;
+    c->next = cs->first;
+    if (c->next)
+        c->next->prev = c;
+    cs->first = c;
+    if (strncmp(path, "/" INGEST_SERVICE "/", strlen(INGEST_SERVICE) + 2) == 0)
+        for (uint8_t i = 0; i < METHOD_OTHER; i++)
+            if (strcmp(name + 1, methods[i]->name) == 0)
+                c->number = i;
+    c->method = methods[c->number];
+    value = find_field(fields, "authorization", &len);
+    if (value && c->number != METHOD_HEARTBEAT)
+        call_more(c)->authorization = mem_check(strndup(value, len));
+    value = find_field(fields, "grpc-encoding", &len);
+    if (strcmp(method, "POST") != 0) {
+        call_finish(c, GRPC_INTERNAL, "method %.16s is not POST", method);
+    } else if (value && strncmp(value, "identity", len) != 0) {
+        snprintf(text, sizeof(text), "%.*s", (int)(len < 64 ? len : 64), value);
+        call_finish(c, GRPC_UNIMPLEMENTED,
+                    "grpc: Decompressor is not installed for grpc-encoding \"%s\"", text);
+    } else if (c->number == METHOD_OTHER) {
+        len = name ? (size_t)(name - path) : 0;
+        if (len == strlen(INGEST_SERVICE) + 1 && strncmp(path + 1, INGEST_SERVICE, len - 1) == 0)
+            call_finish(c, GRPC_UNIMPLEMENTED, "unknown method %.64s for service " INGEST_SERVICE,
+                        name + 1);
+        else
+            call_finish(c, GRPC_UNIMPLEMENTED, "unknown service %.*s",
+                        (int)(len > 1 ? len - 1 < 64 ? len - 1 : 64 : 0), path + 1);
+    }
+    return c;
+}
+
+/* True if a fault of the script has met this call. */
+static bool meets_fault(struct call *c)
+{
+    struct ingest *g = c->calls->ingest;
+
+    for (int i = 0; i < g->script.fault_count; i++) {
+        const struct script_fault *f = &g->script.faults[i];
+        uint64_t seen;
+
+        if (f->method != c->number)
+            continue;
+        seen = atomic_fetch_add(&g->faulted[i], 1) + 1;
+        if (seen % (uint64_t)f->every != 0 ||
+            (f->times && seen / (uint64_t)f->every > (uint64_t)f->times))
+            continue;
+        call_finish(c, (enum grpc_code)f->code, "%s", f->message);
+        return true;
+    }
+    return false;
+}
+
+void call_begin(struct call *c)
+{
+    enum ingest_generation g = (enum ingest_generation)c->calls->ingest->opts.ingest_generation;
+
+    if (c->phase == CALL_FINISHED || meets_fault(c))
+        return;
+    if ((c->number == METHOD_TERMINAL && g >= INGEST_MTLS) ||
+        (c->number == METHOD_RENEW && g == INGEST_TLS))
+        call_finish(c, GRPC_UNIMPLEMENTED, "unknown method %s for service " INGEST_SERVICE,
+                    c->method->name);
+    else if (c->number != METHOD_REGISTER)
+        call_admitted(c);
+}
+
+static void release(struct call *c)
+{
+    struct call_more *m = c->more;
+    struct calls *cs = c->calls;
+
+    if (c->phase == CALL_OPEN && c->method->closed)
+        c->method->closed(c);
+    cs->held -= c->held;
+    if (cs->current == c)
+        cs->current = NULL;
+    *(c->prev ? &c->prev->next : &cs->first) = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    grpc_reader_free(&c->in);
+    if (m) {
+        ingest_late_free(c);
+        timers_cancel(&cs->worker->deadlines, &m->timer);
+        buf_free(&m->out);
+        free(m->authorization);
+        free(m->session);
+        free(m->scan.id);
+        free(m);
+    }
+    h2_pool_release(c, cs->worker->pool);
+}
+
+static void add_field(struct h2_field *f, const char *name, const char *value)
+{
+    *f = (struct h2_field){name, value, strlen(name), strlen(value), false};
+}
+
+static int status_fields(const struct call *c, struct h2_field *f, char number[4],
+                         char text[sizeof(c->more->message) * 3])
+{
+    snprintf(number, 4, "%d", (int)c->more->code);
+    add_field(&f[0], "grpc-status", number);
+    if (!c->more->message[0])
+        return 1;
+    grpc_message_encode(c->more->message, strlen(c->more->message), text,
+                        sizeof(c->more->message) * 3);
+    add_field(&f[1], "grpc-message", text);
+    return 2;
+}
+
+static void send_status(struct call *c)
+{
+    struct h2_field f[4];
+    char number[4], text[sizeof(c->more->message) * 3];
+
+    if (c->trailed)
+        return;
+    c->trailed = true;
+    if (!c->headed) { /* there never was a message */
+        add_field(&f[0], ":status", "200");
+        add_field(&f[1], "content-type", "application/grpc");
+        h2_respond(c->calls->h2, c->id, f, 2 + status_fields(c, f + 2, number, text), false);
+    } else {
+        h2_trailers(c->calls->h2, c->id, f, status_fields(c, f, number, text));
+    }
+}
+
+static bool has_bytes(const struct call *c)
+{
+    return c->owed > 0 || (c->more && c->more->out_at < c->more->out.len);
+}
+
+/* Sees to it that what is there goes out. */
+static void kick(struct call *c)
+{
+    static const struct h2_field head[] = {{":status", "200", 7, 3, false},
+                                           {"content-type", "application/grpc", 12, 16, false}};
+
+    if (c->sending || c->trailed)
+        return;
+    if (!has_bytes(c)) {
+        if (c->phase == CALL_FINISHED)
+            send_status(c);
+        return;
+    }
+    if (!c->headed)
+        h2_respond_open(c->calls->h2, c->id, head, 2);
+    c->headed = true;
+    c->sending = h2_data(c->calls->h2, c->id);
+    c->calls->again |= !c->sending;
+}
+
+bool calls_again(struct calls *cs)
+{
+    if (!cs->again)
+        return false;
+    cs->again = false;
+    for (struct call *c = cs->first; c; c = c->next)
+        kick(c);
+    return true;
+}
+
+/* Replies that are owed become bytes, so that something else may follow them. */
+static bool spell_out(struct call *c)
+{
+    const struct buf *reply = &c->calls->ingest->reply[c->variant];
+
+    if (c->owed * (uint64_t)reply->len > OWED_MAX)
+        return false;
+    for (; c->owed > 0; c->owed--)
+        buf_add(&call_more(c)->out, reply->data, reply->len);
+    return true;
+}
+
+void call_send(struct call *c, const void *message, size_t len)
+{
+    char prefix[GRPC_PREFIX];
+
+    if (c->phase == CALL_FINISHED)
+        return;
+    if (!spell_out(c)) {
+        call_finish(c, GRPC_RESOURCE_EXHAUSTED, "the client does not read its replies");
+        return;
+    }
+    grpc_prefix(prefix, len);
+    buf_add(&call_more(c)->out, prefix, sizeof(prefix));
+    buf_add(&c->more->out, message, len);
+    kick(c);
+}
+
+void call_reply(struct call *c, uint8_t variant)
+{
+    if (c->phase == CALL_FINISHED)
+        return;
+    if (c->owed && c->variant != variant && !spell_out(c)) {
+        call_finish(c, GRPC_RESOURCE_EXHAUSTED, "the client does not read its replies");
+        return;
+    }
+    c->variant = variant;
+    c->owed++;
+    kick(c);
+}
+
+void call_finish(struct call *c, enum grpc_code code, const char *fmt, ...)
+{
+    struct call_more *m = call_more(c);
+    va_list ap;
+
+    if (c->phase == CALL_FINISHED)
+        return;
+    if (c->method->closed)
+        c->method->closed(c);
+    c->phase = CALL_FINISHED;
+    m->code = code;
+    va_start(ap, fmt);
+    vsnprintf(m->message, sizeof(m->message), fmt, ap);
+    va_end(ap);
+    ingest_add(&c->calls->own->ended[c->number][code], 1);
+    kick(c);
+}
+
+void call_malformed(struct call *c)
+{
+    call_finish(c, GRPC_INTERNAL,
+                "grpc: failed to unmarshal the received message: proto: cannot "
+                "parse invalid wire-format data");
+}
+
+void call_reset(struct call *c)
+{
+    if (c->phase == CALL_OPEN)
+        ingest_add(&c->calls->own->ended[c->number][GRPC_CANCELLED], 1);
+    h2_cancel(c->calls->h2, c->id, H2_CANCEL_INTERNAL);
+    release(c);
+}
+
+static void hold(struct call *c, size_t bytes)
+{
+    c->calls->held += bytes - c->held;
+    c->held = (uint32_t)bytes;
+    if (c->calls->held > HELD_MAX)
+        call_finish(c, GRPC_RESOURCE_EXHAUSTED, "too much of unfinished messages");
+}
+
+void call_data(struct call *c, const char *data, size_t len, uint64_t now)
+{
+    struct grpc_span in = {data, len}, message;
+    struct calls *cs = c->calls;
+
+    ingest_tally(c, INGEST_BYTES, len);
+    cs->current = c;
+    while (cs->current == c && c->phase == CALL_OPEN) {
+        enum grpc_event what = grpc_next(&c->in, &in, GRPC_MESSAGE_MAX, &message);
+
+        if (what == GRPC_MESSAGE) {
+            c->method->message(c, message, now);
+            continue;
+        }
+        if (what == GRPC_COMPRESSED)
+            call_finish(c, GRPC_INTERNAL,
+                        "grpc: compressed flag set with identity or empty "
+                        "encoding");
+        else if (what == GRPC_TOO_LARGE)
+            call_finish(c, GRPC_RESOURCE_EXHAUSTED, "grpc: received message larger than max (%d)",
+                        GRPC_MESSAGE_MAX);
+        else if (c->held || !grpc_reader_is_clean(&c->in))
+            hold(c, grpc_reader_is_clean(&c->in) ? 0 : c->held + len);
+        break;
+    }
+}
+
+void call_end(struct call *c, uint64_t now)
+{
+    c->half_closed = true;
+    if (c->phase == CALL_FINISHED)
+        return;
+    if (!grpc_reader_is_clean(&c->in))
+        call_finish(c, GRPC_INTERNAL, "unexpected EOF");
+    else
+        c->method->end(c, now);
+}
+
+ssize_t call_read(struct call *c, char *out, size_t size, bool *last)
+{
+    const struct buf *reply = &c->calls->ingest->reply[c->variant];
+    struct call_more *m = c->more;
+    size_t n = 0, left = m ? m->out.len - m->out_at : 0;
+
+    if (left > 0) {
+        n = left < size ? left : size;
+        memcpy(out, m->out.data + m->out_at, n);
+        m->out_at += n;
+        if (n == left) {
+            buf_free(&m->out);
+            m->out_at = 0;
+        }
+    }
+    while (n >= left && c->owed > 0 && size - n >= reply->len) {
+        memcpy(out + n, reply->data, reply->len);
+        n += reply->len;
+        c->owed--;
+    }
+    if (n == 0 && c->owed > 0) { /* it does not fit: in pieces */
+        buf_add(&call_more(c)->out, reply->data, reply->len);
+        c->owed--;
+        return call_read(c, out, size, last);
+    }
+    *last = !has_bytes(c);
+    c->sending = !*last;
+    c->calls->spoke = true;
+    if (*last && c->phase == CALL_FINISHED)
+        send_status(c);
+    return (ssize_t)n;
+}
+
+/* RFC 9113 8.1: a server that has said all may ask the client not to go on. */
+void call_sent(struct call *c)
+{
+    if (c->half_closed)
+        return;
+    h2_cancel(c->calls->h2, c->id, H2_CANCEL_NONE);
+    release(c);
+}
+
+void call_closed(struct call *c)
+{
+    if (c->phase == CALL_OPEN)
+        ingest_add(&c->calls->own->ended[c->number][GRPC_CANCELLED], 1);
+    release(c);
+}

@@ -1,0 +1,77 @@
+. ./lib.sh
+
+# The target as an ingest server, held to the contract by Google's gRPC.
+peers=tests/peers
+python=/usr/bin/python3
+printf 'peer-token\n' >"$TMP/token"
+printf 'admin-key\n' >"$TMP/key"
+
+# start DIR OPTION...: a target of our own in the background; its pid is $TARGET, its port $PORT.
+start() {
+    DIR=$TMP/$1
+    shift
+    mkdir "$DIR"
+    env "LIVE_TEST=$TMP" "$SHAKEDOWN" target --ingest --quiet --ingest-token-file "$TMP/token" \
+        --ca-out "$DIR/ca.pem" --port-file "$DIR/port" "$@" >"$DIR/log" 2>&1 </dev/null &
+    TARGET=$!
+    check "the target is up: $*" until_true test -s "$DIR/port"
+    PORT=$(cat "$DIR/port")
+}
+
+stop() {
+    kill -TERM $TARGET
+    wait $TARGET
+    check "the target ends well" [ $? -eq 0 ]
+}
+
+page() { # PATH OPTION...
+    path=$1
+    shift
+    curl -s --cacert "$DIR/ca.pem" "$@" "https://localhost:$PORT$path"
+}
+
+counts() { # METRIC VALUE
+    page /ingest/metrics | grep -qxF "ingest_$1 $2"
+}
+
+deletes() { # NAME STATUS BODY-PATTERN OPTION...
+    name=$1 status=$2 pattern=$3
+    shift 3
+    page /api/admin/hosts/bulk-delete -o "$TMP/body" -w '%{http_code} %{redirect_url}' "$@" >"$TMP/status"
+    check "bulk-delete: $name is $status" grep -q "^$status" "$TMP/status"
+    check "bulk-delete: $name says why" grep -qE "$pattern" "$TMP/body"
+}
+
+start mtls --ingest-admin-key-file "$TMP/key"
+check "Google's gRPC finds the contract kept, with client certificates" \
+    $python $peers/ingest_client.py check "localhost:$PORT" --ca "$DIR/ca.pem" --mtls --no-terminal
+check "beats are counted as they were sent" counts beats_total 151
+check "no stream is left open" counts streams 0
+check "four agents are known" counts agents 4
+
+json='{"hostnamePrefix":"loadtest-peer"}'
+deletes "without a key" 401 '"error":"Unauthorized"' -d "$json"
+deletes "with a wrong key" 401 '"error":"Unauthorized"' -H 'X-Loadtest-Admin-Key: x' -d "$json"
+deletes "a GET" 405 '"error"' -H 'X-Loadtest-Admin-Key: admin-key'
+for bad in 'no json' '{}' '{"hostnamePrefix":""}' '{"hostnamePrefix":"prod-"}' '{"hostnamePrefix":7}'; do
+    deletes "a body of $bad" 400 '"error"' -H 'X-Loadtest-Admin-Key: admin-key' -d "$bad"
+done
+deletes "a prefix of nobody" 200 '^\{"deleted":0,"failed":\[\]\}$' -H 'X-Loadtest-Admin-Key: admin-key' \
+    -d '{"hostnamePrefix":"loadtest-peer_"}'
+deletes "a prefix of all" 200 '^\{"deleted":4,"failed":\[\]\}$' -H 'X-Loadtest-Admin-Key: admin-key' -d "$json"
+check "the hosts have gone" counts agents 0
+stop
+
+start tls --ingest-generation tls
+check "Google's gRPC finds the contract kept, without client certificates" \
+    $python $peers/ingest_client.py check "localhost:$PORT" --ca "$DIR/ca.pem"
+deletes "without a key of the server's" 503 'CT_OPS_LOADTEST_ADMIN_KEY not set' -d "$json"
+stop
+
+start head --ingest-generation head --ingest-admin-key-file "$TMP/key"
+$python $peers/ingest_client.py load "localhost:$PORT" --ca "$DIR/ca.pem" --agents 2 --seconds 0.1 >"$TMP/load" 2>&1
+check "bulk-delete: a newer server, where there is a host, redirects to its login page" test \
+    "$(page /api/admin/hosts/bulk-delete -w '%{http_code} %{redirect_url}' -H 'X-Loadtest-Admin-Key: admin-key' \
+        -d '{"hostnamePrefix":"loadtest-"}')" = "307 https://localhost:$PORT/login"
+check "and deletes nothing" counts agents 2
+stop
