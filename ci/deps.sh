@@ -13,7 +13,7 @@ check="$build libcmocka-dev libxml2-utils python3 python3-jsonschema python3-yam
 case ${1-} in
 build) want=$build ;;
 check) want=$check ;;
-fuzz) want="$build clang" ;;
+fuzz) want="$build clang libclang-rt-dev" ;;
 bench) want="$build python3 python3-grpcio python3-protobuf python3-cryptography protobuf-compiler wrk hey postgresql slowhttptest nghttp2-client pebble" ;;
 *)
     echo "usage: ci/deps.sh build|check|fuzz|bench" >&2
