@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/redact.h"
@@ -178,6 +179,27 @@ static void publish(struct sql_op *x)
     buf_add(&j->notices, buf_text(&x->notices), x->notices.len);
 }
 
+void sql_tell(struct sql_job *j, const char *secured)
+{
+    if (*secured && !__atomic_exchange_n(&j->told, 1, __ATOMIC_RELAXED))
+        snprintf(j->secured, sizeof(j->secured), "%s", secured);
+}
+
+/* What libpq's default leaves open, whether the data was encrypted and for whom, is told. */
+static void tell_secured(struct job *job)
+{
+    const struct sql_job *j = job->priv;
+    bool tls = strncmp(j->secured, "TLS", 3) == 0;
+    bool verified = j->place.ca || strstr(j->place.url ? j->place.url : "", "sslmode=verify-");
+
+    if (*j->secured)
+        job_fact(job, "connection",
+                 arena_printf(job->arena, "%s%s", j->secured,
+                              !tls       ? ""
+                              : verified ? ", certificate verified"
+                                         : ", certificate not verified"));
+}
+
 void sql_end(struct sql_op *x)
 {
     const struct sql_found *f = &x->found;
@@ -255,6 +277,7 @@ static void sql_collect(struct job *job)
     struct sql_job *j = job->priv;
     char rows[32];
 
+    tell_secured(job);
     if (j->published) {
         snprintf(rows, sizeof(rows), "%llu", (unsigned long long)j->affected);
         job_publish(job, "", buf_text(&j->value));

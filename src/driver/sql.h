@@ -61,6 +61,9 @@ struct sql_job {
     bool evented; /* on the lane's event loop */
     size_t room;  /* for the rendered params of one operation */
 
+    int told;                     /* atomic: `secured` has been written */
+    char secured[DB_SECURED_MAX]; /* how the first connection is secured */
+
     bool published; /* what a single operation found, in: */
     uint64_t affected;
     struct buf value, notices;
@@ -127,6 +130,9 @@ void sql_script_close(void **slot);
 bool sql_pool_start(struct sql_pool *p, struct lane *lane, int connections, struct err *e);
 void sql_pool_fire(struct sql_pool *p, struct sql_op *x);
 void sql_pool_stop(struct sql_pool *p);
+
+/* Remembers how the first connection of the step is secured; any lane's thread. */
+void sql_tell(struct sql_job *j, const char *secured);
 
 /* Reports what was found, and ends the operation. */
 void sql_end(struct sql_op *x);

@@ -1,8 +1,8 @@
 /* sql_plan.c - what the options of the sql driver become: places, statements, assertions. */
 #include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -13,6 +13,7 @@
 #include "net/url.h"
 
 #define FILE_MAX_BYTES (64 << 20)
+#define ADDRESSES_MAX  16 /* of one name, that are tried */
 
 #define OPT_OF         struct sql_assert_opts
 static const struct opt assert_opts[] = {
@@ -31,6 +32,36 @@ static bool is_postgres(const struct target *t)
     return strcmp(t->scheme, "postgres") == 0 || strcmp(t->scheme, "postgresql") == 0;
 }
 
+/* NULL: what the URL says, and else libpq's default. */
+static const char *sslmode_of(const struct target *t)
+{
+    if (t->tls.verify && t->tls.ca)
+        return "verify-full";
+    return t->tls.verify_given && !t->tls.verify ? "require" : NULL;
+}
+
+/* What stays on this machine. */
+static bool is_near(const char *host)
+{
+    return !*host || strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
+/* Once for each target. */
+static void warn_prefer(const struct target *t, struct diags *d)
+{
+    const char *start = arena_printf(d->arena, "targets.%s: spoken to in TLS", t->name);
+
+    for (const struct diag *g = d->first; g; g = g->next)
+        if (strncmp(g->text, start, strlen(start)) == 0)
+            return;
+    diag_warn(d, t->at,
+              "%s only if the server offers it, and not verified (libpq's sslmode=prefer): say "
+              "`tls: {ca: FILE}`, or `tls: {verify: false}` for TLS with whoever is there, or "
+              "?sslmode= in the url",
+              start);
+}
+
 static bool check_postgres(const struct target *t, const struct node *at, const char *path,
                            struct diags *d)
 {
@@ -45,6 +76,13 @@ static bool check_postgres(const struct target *t, const struct node *at, const 
         return diag_add(d, at->at, "%s.target: the url of \"%s\" names no host", path, t->name);
     if (t->source.n > 0)
         return diag_add(d, at->at, "%s.target: libpq cannot be given a source address", path);
+    if (t->tls.verify_given && t->tls.verify && !t->tls.ca)
+        return diag_add(d, at->at,
+                        "%s.target: libpq knows no certificates of the system's: name those that "
+                        "\"%s\" is verified with in `tls: {ca: FILE}`",
+                        path, t->name);
+    if (!sslmode_of(t) && !(query && strstr(query, "sslmode=")) && !is_near(t->host))
+        warn_prefer(t, d);
     return true;
 }
 
@@ -175,6 +213,27 @@ static bool bind_asserts(const struct sql_opts *o, struct sql_job *j, struct dia
     return ok;
 }
 
+/* A file that two patterns match is run once, in the place of the first. */
+static void drop_repeats(glob_t *found)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < found->gl_pathc; i++) {
+        bool again = false;
+
+        for (size_t k = 0; k < kept && !again; k++)
+            again = strcmp(found->gl_pathv[k], found->gl_pathv[i]) == 0;
+        if (again) {
+            free(found->gl_pathv[i]);
+            continue;
+        }
+        found->gl_pathv[kept++] = found->gl_pathv[i];
+    }
+    found->gl_pathc = kept;
+    if (found->gl_pathv)
+        found->gl_pathv[kept] = NULL;
+}
+
 /* A pattern that matches nothing is a mistake; a plain name that is not there is told as itself. */
 static bool find_files(const struct sql_opts *o, glob_t *found, struct err *e)
 {
@@ -186,7 +245,20 @@ static bool find_files(const struct sql_opts *o, glob_t *found, struct err *e)
         *found = (glob_t){0};
         return err_set(e, "no file \"%s\"", o->files.v[i]);
     }
+    drop_repeats(found);
     return true;
+}
+
+static bool load_file(const struct sql_opts *o, const char *file, struct sql_unit *u,
+                      struct arena *arena, struct err *e)
+{
+    struct buf text = {0};
+    bool ok = fs_read(file, FILE_MAX_BYTES, &text, e) &&
+              split(o, arena_strdup(arena, file), buf_text(&text), text.len, &u->script, arena, e);
+
+    u->numbered = true;
+    buf_free(&text);
+    return ok;
 }
 
 static bool check_files(const struct sql_opts *o, const struct node *at, const char *path,
@@ -204,9 +276,14 @@ static bool check_files(const struct sql_opts *o, const struct node *at, const c
             return true;
     if (!find_files(o, &found, &e))
         return diag_add(d, n->at, "%s.files: %s", path, e.text);
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        if (access(found.gl_pathv[i], R_OK) != 0)
-            ok = diag_add(d, n->at, "%s.files: cannot read \"%s\"", path, found.gl_pathv[i]);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct sql_unit ignored = {0};
+        struct arena scratch = {0};
+
+        if (!load_file(o, found.gl_pathv[i], &ignored, &scratch, &e))
+            ok = diag_add(d, n->at, "%s.files: %s", path, e.text);
+        arena_free(&scratch);
+    }
     globfree(&found);
     return ok;
 }
@@ -243,18 +320,6 @@ bool sql_plan_check(const void *opts, const struct node *at, const char *path, s
     return check_texts(o, at, path, d) & check_files(o, at, path, d) & bind_asserts(o, &scratch, d);
 }
 
-static bool load_file(const struct sql_opts *o, const char *file, struct sql_unit *u,
-                      struct arena *arena, struct err *e)
-{
-    struct buf text = {0};
-    bool ok = fs_read(file, FILE_MAX_BYTES, &text, e) &&
-              split(o, arena_strdup(arena, file), buf_text(&text), text.len, &u->script, arena, e);
-
-    u->numbered = true;
-    buf_free(&text);
-    return ok;
-}
-
 static bool load_units(const struct sql_opts *o, struct sql_job *j, struct arena *arena,
                        struct err *e)
 {
@@ -282,18 +347,42 @@ static void set_login(struct db_place *p, const char *userinfo, struct arena *ar
     p->password = colon[1] ? colon + 1 : NULL;
 }
 
+/* All addresses of the name, for libpq to try in turn. */
+static void set_addresses(struct db_place *p, const struct addrs *found, const char *host,
+                          struct arena *arena)
+{
+    struct buf addresses = {0}, hosts = {0};
+    char text[ADDR_TEXT_MAX];
+
+    for (int i = 0; i < found->n && i < ADDRESSES_MAX; i++) {
+        const char *end;
+        bool v6;
+
+        addr_print(&found->v[i], text);
+        end = strrchr(text, ':');
+        v6 = text[0] == '[';
+        buf_adds(&addresses, i ? "," : "");
+        buf_add(&addresses, text + v6, (size_t)(end - text) - 2 * (size_t)v6);
+        buf_printf(&hosts, "%s%s", i ? "," : "", host);
+    }
+    p->address = arena_strdup(arena, buf_text(&addresses));
+    p->host = *host ? arena_strdup(arena, buf_text(&hosts)) : NULL;
+    buf_free(&addresses);
+    buf_free(&hosts);
+}
+
 /* Names are resolved once, before the load: libpq would block a lane for it. */
 static bool find_place(struct sql_job *j, const struct target *t, struct arena *arena,
                        struct err *e)
 {
     struct db_place *p = &j->place;
-    const char *host = t->host, *end;
+    const char *host = t->host;
     uint16_t port = t->port;
-    char text[ADDR_TEXT_MAX];
     struct addrs found;
 
     p->url = t->url;
     p->path = t->path;
+    p->sslmode = sslmode_of(t);
     p->ca = t->tls.verify ? t->tls.ca : NULL;
     p->cert = t->tls.cert;
     p->key = t->tls.key ? t->tls.key : t->tls.cert;
@@ -304,11 +393,8 @@ static bool find_place(struct sql_job *j, const struct target *t, struct arena *
         return false;
     if (!addr_resolve(&found, host, port, arena, e))
         return false;
-    addr_print(&found.v[0], text);
-    end = strrchr(text, ':');
+    set_addresses(p, &found, t->host, arena);
     p->port = arena_printf(arena, "%u", (unsigned)port);
-    p->address = text[0] == '[' ? arena_strndup(arena, text + 1, (size_t)(end - text) - 2)
-                                : arena_strndup(arena, text, (size_t)(end - text));
     return true;
 }
 

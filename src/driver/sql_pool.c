@@ -238,6 +238,10 @@ static void connect_more(struct sql_conn *c)
     f->connected = true;
     f->connecting_ns = now_ns() - c->since_ns;
     if (w == PG_DONE) {
+        char secured[DB_SECURED_MAX];
+
+        pg_secured(c->pg, secured);
+        sql_tell(c->pool->lane->job->priv, secured);
         unwatch(c);
         begin_work(c);
         return;

@@ -78,28 +78,35 @@ static bool run_unit(struct script *s, const struct sql_unit *u, bool transactio
     return false;
 }
 
+/* Negative numbers too, which units_number() does not read. */
+static bool number_of(const char *text, double *v)
+{
+    bool negative = text[0] == '-';
+
+    if (!units_number(text + negative, v))
+        return false;
+    *v = negative ? -*v : *v;
+    return true;
+}
+
+/* Postgres writes a truth value as t or f, and SQLite has 1 or 0 for one. */
+static bool same_truth(const char *want, const char *got)
+{
+    if (strcmp(want, "true") == 0)
+        return strcmp(got, "t") == 0 || strcmp(got, "1") == 0;
+    return strcmp(want, "false") == 0 && (strcmp(got, "f") == 0 || strcmp(got, "0") == 0);
+}
+
 static bool equal(const struct sql_assert *a, const struct db_result *r)
 {
+    const char *text = buf_text(&r->value);
     double got, want;
 
     if (r->null || a->equals_null)
         return r->null && a->equals_null;
-    if (strcmp(buf_text(&r->value), a->o.equals) == 0)
+    if (strcmp(text, a->o.equals) == 0 || same_truth(a->o.equals, text))
         return true;
-    return units_number(buf_text(&r->value), &got) && units_number(a->o.equals, &want) &&
-           got == want;
-}
-
-/* Negative numbers too, which units_number() does not read. */
-static bool number_of(const struct db_result *r, double *v)
-{
-    const char *text = buf_text(&r->value);
-    bool negative = text[0] == '-';
-
-    if (r->null || !units_number(text + negative, v))
-        return false;
-    *v = negative ? -*v : *v;
-    return true;
+    return number_of(text, &got) && number_of(a->o.equals, &want) && got == want;
 }
 
 static bool unmet(struct script *s, const struct sql_assert *a, const char *fmt, ...)
@@ -128,7 +135,7 @@ static bool check_result(struct script *s, const struct sql_assert *a, uint64_t 
                                                     (unsigned long long)rows, (long long)a->o.rows);
     if (a->o.equals_given)
         return (r->any && equal(a, r)) || unmet(s, a, "%.60s, expected %.60s", got, a->shown);
-    if (!r->any || !number_of(r, &v))
+    if (!r->any || r->null || !number_of(buf_text(&r->value), &v))
         return unmet(s, a, "%.60s, expected a number", got);
     if (a->o.at_least_given && v < (double)a->o.at_least)
         return unmet(s, a, "%.60s, expected at least %lld", got, (long long)a->o.at_least);
@@ -171,7 +178,9 @@ static bool connect(struct script *s, void **slot)
     *slot = s->db = s->job->kind->open(&s->job->place, &s->limits, &e);
     f->connected = true;
     f->connecting_ns = now_ns() - begin;
-    if (!s->db)
+    if (s->db)
+        sql_tell(s->x->op->lane->job->priv, s->db->secured);
+    else
         sql_fail(f, sql_outcome(e.failure), "could not connect: %s", e.text);
     return s->db != NULL;
 }

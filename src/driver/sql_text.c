@@ -282,6 +282,15 @@ static void add_word(struct splitter *s, const char *text, size_t len)
     count_blocks(s, &w);
 }
 
+/* What follows a COPY from the client is its data, and no SQL. */
+static bool copies_from_client(const struct splitter *s, const char *text, size_t len)
+{
+    const struct word w = {text, len};
+
+    return s->lex.in->dialect == SQL_POSTGRES && s->parens == 0 && s->words > 1 &&
+           word_is(&s->first[0], "copy") && (word_is(&w, "stdin") || word_is(&w, "stdout"));
+}
+
 static bool fail(const struct splitter *s, int line, struct err *e, const char *what)
 {
     return err_set(e, "%s:%d: %s", s->lex.in->source, line, what);
@@ -369,6 +378,11 @@ static bool add_token(struct splitter *s, enum token t, const char *begin, int l
         return add_param(s, begin + 1, len - 1, line, e);
     if (t == T_WORD)
         add_word(s, begin, len);
+    if (t == T_WORD && copies_from_client(s, begin, len))
+        return fail(
+            s, s->line, e,
+            "COPY from or to the client is not for a suite: use INSERT (pg_dump --inserts), "
+            "or COPY with a file on the server");
     s->parens += t == T_OTHER && *begin == '(';
     s->parens -= t == T_OTHER && *begin == ')' && s->parens > 0;
     buf_add(&s->text, begin, len);

@@ -4,7 +4,6 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/redact.h"
 #include "net/addr.h"
 #include "net/tls_names.h"
 #include "net/url.h"
@@ -22,6 +21,9 @@ static const struct opt tls_opts_table[] = {
 const struct opt target_opts_table[] = {
     OPT_TEXT(url, NULL, "where it is; the path is the default for requests", .flags = OPT_REQUIRED,
              .example = "https://edge.example.com:8443/"),
+    OPT_TEXT(user, NULL, "who to log in as, in place of the url's"),
+    OPT_TEXT(password, NULL, "the password, as it is, in place of the url's",
+             .example = "${secrets.password}", .flags = OPT_SECRET),
     OPT_TEXT(connect_to, NULL, "host:port to connect to in place of the url's",
              .example = "10.0.0.7:443"),
     OPT_TEXTS(source, "local addresses to connect from, used in turn",
@@ -45,8 +47,6 @@ static bool set_url(struct target *t, const char *text, struct diags *d)
     t->host = u.host;
     t->port = u.port;
     t->path = u.path;
-    if (t->userinfo && strchr(t->userinfo, ':')[1])
-        redact_add(strchr(t->userinfo, ':') + 1);
     return true;
 }
 
@@ -54,6 +54,22 @@ static bool set_url(struct target *t, const char *text, struct diags *d)
 static const char *given(const char *text)
 {
     return text && *text ? text : NULL;
+}
+
+/* The options win over the url, where a password's reserved characters have to be written %XX. */
+static void set_login(struct target *t, const struct target_opts *o, struct arena *arena)
+{
+    const char *user = given(o->user), *password = given(o->password);
+    const char *colon = t->userinfo ? strchr(t->userinfo, ':') : NULL;
+
+    if (user && strchr(user, ':'))
+        return;
+    if (!user)
+        user = colon ? arena_strndup(arena, t->userinfo, (size_t)(colon - t->userinfo)) : "";
+    if (!password)
+        password = colon ? colon + 1 : "";
+    if (*user || *password)
+        t->userinfo = arena_printf(arena, "%s:%s", user, password);
 }
 
 static bool set_route(struct target *t, const struct target_opts *o, struct diags *d)
@@ -118,6 +134,9 @@ bool target_init(struct target *t, const char *name, const struct target_opts *o
     t->name = name;
     t->at = at->at;
     ok = set_url(t, o->url, d);
+    set_login(t, o, d->arena);
+    if (given(o->user) && strchr(o->user, ':'))
+        ok = diag_add(d, t->at, "targets.%s.user: a name has no colon", t->name);
     ok &= set_route(t, o, d);
     t->tls = o->tls;
     t->tls.ca = given(o->tls.ca);

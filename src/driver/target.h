@@ -59,7 +59,7 @@ struct target {
 
 /* Under `targets:`; a bare scalar is the url. */
 struct target_opts {
-    const char *url, *connect_to;
+    const char *url, *connect_to, *user, *password;
     struct texts source;
     struct tls_opts tls;
 };

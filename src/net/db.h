@@ -40,13 +40,15 @@ bool db_fail(struct db_error *e, enum db_failure failure, const char *fmt, ...)
     __attribute__((format(printf, 3, 4))); /* always false */
 
 struct db_place {
-    const char *url;        /* of Postgres, without userinfo */
-    const char *path;       /* of SQLite: the file */
-    const char *user;       /* NULL: libpq's default */
-    const char *password;   /* or NULL */
-    const char *address;    /* numeric, to connect to in place of the URL's host; or NULL */
-    const char *port;       /* the same */
-    const char *ca;         /* PEM file; makes the certificate's check mandatory */
+    const char *url;      /* of Postgres, without userinfo */
+    const char *path;     /* of SQLite: the file */
+    const char *user;     /* NULL: libpq's default */
+    const char *password; /* or NULL */
+    const char *address; /* numeric ones, with commas, to try in turn for the URL's host; or NULL */
+    const char *host;    /* the URL's, once for each of them; or NULL */
+    const char *port;    /* of all of them; or NULL */
+    const char *sslmode; /* libpq's word, in place of the URL's and of its default; or NULL */
+    const char *ca;      /* PEM file to verify the certificate with; or NULL */
     const char *cert, *key; /* PEM files of the client; or NULL */
 };
 
@@ -74,10 +76,13 @@ struct db_sink { /* takes each row of a query as it comes */
 };
 #define DB_COLUMNS_MAX 32 /* that a sink is given; further ones are left out */
 
+#define DB_SECURED_MAX 80
+
 struct db {
     const struct db_kind *kind;
-    bool dead;          /* of no use any more: close it */
-    struct buf notices; /* what the server has said on the way, a line each */
+    bool dead;                    /* of no use any more: close it */
+    char secured[DB_SECURED_MAX]; /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; "": nothing to say */
+    struct buf notices;           /* what the server has said on the way, a line each */
 };
 
 struct db_kind {

@@ -67,8 +67,10 @@ static struct db *pg_db_open(const struct db_place *p, const struct db_limits *l
             break;
         w = pg_connect(d->pg, e);
     }
-    if (w == PG_DONE)
+    if (w == PG_DONE) {
+        pg_secured(d->pg, d->db.secured);
         return &d->db;
+    }
     pg_db_close(&d->db);
     return NULL;
 }

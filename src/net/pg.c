@@ -87,9 +87,10 @@ struct pg *pg_open(const struct db_place *p)
     set(&s, "dbname", p->url);
     set(&s, "user", p->user);
     set(&s, "password", p->password);
+    set(&s, "host", p->host);
     set(&s, "hostaddr", p->address);
     set(&s, "port", p->port);
-    set(&s, "sslmode", p->ca ? "verify-full" : NULL);
+    set(&s, "sslmode", p->sslmode);
     set(&s, "sslrootcert", p->ca);
     set(&s, "sslcert", p->cert);
     set(&s, "sslkey", p->key);
@@ -129,18 +130,29 @@ static enum db_failure connect_failure(const char *text)
     return DB_UNREACHABLE;
 }
 
-/* One line of libpq's text, which has several. */
+/* libpq's lines in one; one that it says again, such as for a try without TLS, is said once. */
+static void add_lines(struct buf *out, const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n"), tab = *text == '\t';
+
+        if (len > tab && !memmem(buf_text(out), out->len, text + tab, len - tab)) {
+            buf_adds(out, out->len ? " " : "");
+            buf_add(out, text + tab, len - tab);
+        }
+        text += len + (text[len] == '\n');
+    }
+}
+
 static enum pg_wait refuse(const struct pg *c, enum db_failure failure, struct db_error *e)
 {
     const char *text = PQerrorMessage(c->conn);
+    struct buf lines = {0};
 
+    add_lines(&lines, text);
     db_fail(e, failure == DB_OK ? connect_failure(text) : failure, "%s",
-            *text ? text : "the connection was lost");
-    for (char *p = e->text; *p; p++)
-        if (*p == '\n' || *p == '\t')
-            *p = ' ';
-    for (size_t n = strlen(e->text); n > 0 && e->text[n - 1] == ' '; n--)
-        e->text[n - 1] = '\0';
+            lines.len ? buf_text(&lines) : "the connection was lost");
+    buf_free(&lines);
     return PG_FAILED;
 }
 
@@ -155,6 +167,15 @@ enum pg_wait pg_connect(struct pg *c, struct db_error *e)
         return c->polling == PGRES_POLLING_READING ? PG_READ : PG_WRITE;
     PQsetnonblocking(c->conn, 1);
     return PG_DONE;
+}
+
+void pg_secured(const struct pg *c, char out[DB_SECURED_MAX])
+{
+    const char *version = PQsslInUse(c->conn) ? PQsslAttribute(c->conn, "protocol") : NULL;
+    const char *cipher = PQsslInUse(c->conn) ? PQsslAttribute(c->conn, "cipher") : NULL;
+
+    snprintf(out, DB_SECURED_MAX, "%s%s%s", version ? version : "not encrypted", cipher ? " " : "",
+             cipher ? cipher : "");
 }
 
 int pg_fd(const struct pg *c)
@@ -213,7 +234,9 @@ static void take_error(struct pg *c, const PGresult *res, struct db_error *e)
     static const struct {
         int field;
         const char *label;
-    } more[] = {{PG_DIAG_MESSAGE_DETAIL, "; detail: "}, {PG_DIAG_MESSAGE_HINT, "; hint: "}};
+    } more[] = {{PG_DIAG_CONTEXT, "; in "},
+                {PG_DIAG_MESSAGE_DETAIL, "; detail: "},
+                {PG_DIAG_MESSAGE_HINT, "; hint: "}};
     const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     bool lost = PQstatus(c->conn) == CONNECTION_BAD;
@@ -228,12 +251,13 @@ static void take_error(struct pg *c, const PGresult *res, struct db_error *e)
     }
     db_fail(e, lost ? DB_LOST : DB_STATEMENT, "%s (SQLSTATE %.*s)", text, SQLSTATE_LEN,
             state ? state : "?");
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
         const char *word = PQresultErrorField(res, more[i].field);
 
         at = strlen(e->text);
-        if (word)
-            snprintf(e->text + at, sizeof(e->text) - at, "%s%s", more[i].label, word);
+        if (word) /* the first line: of a context, the innermost */
+            snprintf(e->text + at, sizeof(e->text) - at, "%s%.*s", more[i].label,
+                     (int)strcspn(word, "\n"), word);
     }
     e->offset = offset;
 }

@@ -17,6 +17,9 @@ enum pg_wait { PG_READ, PG_WRITE, PG_DONE, PG_FAILED };
 
 struct pg *pg_open(const struct db_place *p);
 enum pg_wait pg_connect(struct pg *c, struct db_error *e);
+/* Of a connection that is there: "TLSv1.3 TLS_AES_256_GCM_SHA384" or "not encrypted". */
+void pg_secured(const struct pg *c, char out[DB_SECURED_MAX]);
+
 int pg_fd(const struct pg *c);
 
 bool pg_send(struct pg *c, const char *sql, const struct db_values *v, struct db_error *e);

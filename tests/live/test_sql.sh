@@ -54,12 +54,18 @@ mistake 0 "a good file" --set expected=3
 mistake 1 "a load that breaches" --set queries=100000 --set expected=3
 mistake 3 "an assertion of at most" --set at_most=2 --set expected=3
 told "the limit is told" 'gave 3, expected at most 2'
-mistake 3 "a file that commits" --set file=sql/commits.sql
-told "that it would end the transaction" 'sql/commits.sql:2: "commit" would end the transaction'
-mistake 3 "a command of psql" --set file=sql/meta.sql
-told "the command is named" 'sql/meta.sql:2: "\\copy" is a command of psql'
-mistake 3 "a quote that does not end" --set file=sql/open.sql
-told "where it begins" 'sql/open.sql:2: the quoted text that begins here does not end'
+mistake 2 "a file that commits" --set file=sql/commits.sql
+check "that it would end the transaction" \
+    grep -q 'sql-mistakes.yaml:[0-9:]* .*sql/commits.sql:2: "commit" would end the transaction' "$TMP/stderr"
+mistake 2 "a command of psql" --set file=sql/meta.sql
+check "the command is named" grep -q 'sql/meta.sql:2: "\\copy" is a command of psql' "$TMP/stderr"
+mistake 2 "a quote that does not end" --set file=sql/open.sql
+check "where it begins" grep -q 'sql/open.sql:2: the quoted text that begins here does not end' "$TMP/stderr"
+mistake 2 "a dump with its data behind COPY" --set file=sql/dump.sql --preset postgres
+check "the COPY is named, and what to do" \
+    grep -q 'sql/dump.sql:4: COPY from or to the client is not for a suite: use INSERT' "$TMP/stderr"
+mistake 2 "a folder instead of a file" --set file=sql
+check "that it is one" grep -q 'sql": Is a directory' "$TMP/stderr"
 mistake 2 "a param that is not declared" --set 'statement=select :nobody'
 check "the param and its place are told" \
     grep -q 'sql-mistakes.yaml:[0-9]*:[0-9]*: .*no param "nobody"' "$TMP/stderr"
@@ -71,8 +77,11 @@ told "that it is refused" "ATTACH is refused"
 base=postgres
 mistake 3 "a statement that takes too long" --set 'statement=select pg_sleep(60)' --set timeout=1s
 told "postgres: the time is told" "no answer in time"
-mistake 3 "COPY from the client" --set 'statement=copy things from stdin'
-told "postgres: COPY is refused" "COPY from or to the client"
+mistake 2 "COPY from the client" --set 'statement=copy things from stdin'
+check "postgres: COPY is refused" grep -q "COPY from or to the client" "$TMP/stderr"
+mistake 3 "COPY behind a statement of its own" --set 'statement=do $$ begin copy things to stdout; end $$'
+mistake 3 "an exception of a block" --set file=sql/raises.sql
+told "postgres: the line of the block is told" 'sql/raises.sql:2: boom.*in PL/pgSQL function inline_code_block line 3'
 mistake 0 "a notice" --set file=sql/notices.sql
 check "postgres: the notice is among the outputs" grep -q 'NOTICE: there are 1 things; so far' "$OUT/plan.json"
 mistake 3 "an error that repeats a secret" --set 'statement=select cast(:password as int)'
@@ -81,6 +90,18 @@ check "postgres: the password is nowhere" absent "$OUT" "$TMP/stdout" "$TMP/stde
 run 3 "postgres: a wrong password" $seeds --preset wrong-password --set bin="$bin" --set user="$user"
 told "postgres: the wrong password is told as such" "password authentication failed"
 check "postgres: the wrong password is nowhere" absent "$OUT" "$TMP/stdout" "$TMP/stderr"
+check "postgres: libpq's second try does not say it again" \
+    sh -c "tr -s ' \n' ' ' <'$OUT/summary.txt' | sed 's/failures, most frequent.*//' | grep -o 'password authentication' | wc -l | grep -qx 2"
+run 0 "postgres: a password as it is, beside the url" $seeds --preset beside --set bin="$bin" --set user="$user" --only schema
+check "postgres: whether it was encrypted is told" grep -q '"connection": "not encrypted"' "$OUT/result.json"
+check "postgres: the password beside the url is nowhere" absent "$OUT" "$TMP/stdout" "$TMP/stderr"
+sed -e 's|user: "${login}"|tls: {verify: false}, &|' -e "s|\.\./\.\./\.\.|$PWD|g" $seeds >"$TMP/tls.yaml"
+cp tests/live/suites/password.txt "$TMP"
+run 3 "postgres: a server without TLS, and TLS asked for" "$TMP/tls.yaml" --preset beside \
+    --set bin="$bin" --set user="$user" --only schema
+told "postgres: that it has none" "server does not support SSL"
+shake 0 "postgres: what prefer leaves open is a warning" validate $seeds --set url=postgres://load@db.example.com/x
+check "postgres: said once, of the target" sh -c "grep -c 'targets.db: spoken to in TLS only if' '$TMP/stderr' | grep -qx 1"
 run 0 "postgres: over its socket" $seeds --preset socket --set bin="$bin" --set user="$user" --only schema --only seed
 run 3 "postgres: nobody is there" $seeds --set url=postgres://load@127.0.0.1:1/postgres
 told "postgres: that it is refused" "Connection refused"

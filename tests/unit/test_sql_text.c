@@ -140,6 +140,10 @@ static void what_cannot_be_sent_is_told_with_its_line(void **state)
 {
     static const char *const cases[][2] = {
         {"a;\n\\copy t from x", "a.sql:2: \"\\copy\" is a command of psql, not SQL"},
+        {"a;\ncopy t (a, stdin)\nfrom stdin with csv;\n1,'x",
+         "a.sql:2: COPY from or to the client is not for a suite: use INSERT (pg_dump --inserts), "
+         "or "
+         "COPY with a file on the server"},
         {"a;\nb '\n\n", "a.sql:2: the quoted text that begins here does not end"},
         {"\n/* /* */", "a.sql:2: the comment that begins here does not end"},
         {"do $x$\n$y$", "a.sql:1: the dollar-quoted text that begins here does not end"},

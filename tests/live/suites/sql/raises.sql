@@ -1,0 +1,5 @@
+insert into things values (3, 'not kept');
+do $$
+begin
+  raise exception 'boom; %', 'x';
+end $$;
