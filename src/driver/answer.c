@@ -224,12 +224,14 @@ static void show(const json_t *v, char out[SHOWN_MAX])
 bool answer_has(struct answer *a, const struct node *expected, char why[WHY_MAX])
 {
     json_t *whole = answer_json(a), *v = whole ? find(whole, expected->key) : NULL;
-    char shown[SHOWN_MAX];
+    char shown[SHOWN_MAX], quoted[QUOTED_ROOM];
 
     if (!whole) {
-        snprintf(why, WHY_MAX,
+        answer_quote(a, quoted);
+        snprintf(why, WHY_MAX, "%s%s%s",
                  a->cut ? "the body is longer than max_body, so not read as JSON"
-                        : "the body is not JSON");
+                        : "the body is not JSON",
+                 a->quote ? ": " : "", a->quote ? quoted : "");
         return false;
     }
     if (v && equal(v, expected))

@@ -182,12 +182,41 @@ int expect_checks(const struct expect *x)
     return x->explicit_status + x->field_count + x->value_count + (x->body != NULL);
 }
 
+void answer_quote(const struct answer *a, char out[QUOTED_ROOM])
+{
+    size_t len = a->body_len < QUOTED_MAX ? a->body_len : QUOTED_MAX;
+
+    snprintf(out, QUOTED_ROOM, "%.*s%s", (int)len, a->body ? a->body : "",
+             len < a->body_len ? "..." : "");
+    for (char *p = out; *p; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = ' ';
+}
+
+/* What a status says about whom to turn to. */
+static const char *hint(int status)
+{
+    switch (status) {
+    case 401:
+        return " (the credentials are not accepted)";
+    case 429:
+        return " (a rate limiter: raise its limit or lower the rate, and tell it apart by "
+               "`count:`)";
+    default:
+        return "";
+    }
+}
+
 static bool status_met(const struct expect *x, const struct answer *a, char why[WHY_MAX])
 {
+    char quoted[QUOTED_ROOM];
+
     for (int i = 0; i < x->status_count; i++)
         if (a->status >= x->status[i].lo && a->status <= x->status[i].hi)
             return true;
-    snprintf(why, WHY_MAX, "status %d, expected %s", a->status, x->status_text);
+    answer_quote(a, quoted);
+    snprintf(why, WHY_MAX, "status %d, expected %.40s%s%s%.44s", a->status, x->status_text,
+             hint(a->status), a->quote && *quoted ? ": " : "", a->quote ? quoted : "");
     return x->status_count == 0;
 }
 

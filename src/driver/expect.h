@@ -29,12 +29,18 @@ struct answer { /* what came back; valid while it is judged */
     const char *body; /* as far as it was kept */
     size_t body_len;
     bool cut;            /* the body was longer than what was kept */
+    bool quote;          /* a reason may quote it: it is of one operation, not one of thousands */
     bool parsed;         /* private: `json` is what the body holds, or NULL */
     struct json_t *json; /* private */
 };
 void answer_release(struct answer *a); /* what judging it has made */
 
-#define WHY_MAX 200
+#define WHY_MAX     200
+#define QUOTED_MAX  80
+#define QUOTED_ROOM (QUOTED_MAX + 4)
+
+/* The beginning of its body, on one line. */
+void answer_quote(const struct answer *a, char out[QUOTED_ROOM]);
 
 /*
  * `at` is the map `o` was bound from, for positions; NULL: none.  Without `status` any status will

@@ -4,7 +4,6 @@
  * A handle of libcurl's serves one part alone, so that it is set up once; handles that nothing uses
  * wait in the part's pool.  The connections behind them are the lane's, whatever part made them.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,8 +13,6 @@
 #include "driver/flow.h"
 #include "driver/probe.h"
 #include "net/transfers.h"
-
-#define SHOWN_MAX 80
 
 static struct fetch_pool *pool_of(const struct flow_op *f)
 {
@@ -28,21 +25,10 @@ static void give_back(struct flow_op *f)
     f->transfer = NULL;
 }
 
-/* What came in place of what was looked for, on one line. */
-static void show(const struct answer *a, char out[SHOWN_MAX + 4])
-{
-    size_t len = a->body_len < SHOWN_MAX ? a->body_len : SHOWN_MAX;
-
-    snprintf(out, SHOWN_MAX + 4, "%.*s%s", (int)len, a->body, len < a->body_len ? "..." : "");
-    for (char *p = out; *p; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = ' ';
-}
-
 static bool take_captures(struct flow_op *f, struct answer *a, char why[WHY_MAX])
 {
     const struct request *r = f->part->request;
-    char shown[SHOWN_MAX + 4];
+    char shown[QUOTED_ROOM];
 
     for (int i = 0; i < r->capture_count; i++) {
         int at = f->part->first_capture + i;
@@ -52,7 +38,7 @@ static bool take_captures(struct flow_op *f, struct answer *a, char why[WHY_MAX]
             f->values[at] = text;
             continue;
         }
-        show(a, shown);
+        answer_quote(a, shown);
         snprintf(why, WHY_MAX, "nothing to capture as %.30s in status %d: %s", r->captures[i].name,
                  a->status, shown);
         return false;
@@ -84,7 +70,8 @@ static void on_done(void *arg, const struct transfer_answer *t)
                        .head_len = t->head_len,
                        .body = t->body,
                        .body_len = t->body_len,
-                       .cut = t->cut};
+                       .cut = t->cut,
+                       .quote = f->op->lane->job->verify};
     enum outcome outcome = probe_outcome(t->failure);
     char why[WHY_MAX] = "";
     bool again;

@@ -336,6 +336,8 @@ static bool http_prepare(struct job *job, struct err *e)
         return false;
     if (j->version != HTTP_1)
         make_lists(j, job->arena);
+    for (int i = 0; job->verify && i < j->count; i++)
+        j->requests[i]->answer_needed = j->requests[i]->body_needed = true; /* to be quoted */
     if (job->verify && !j->parts)
         j->captured = arena_array(job->arena, char *, j->requests[0]->capture_count);
     for (int i = 0; j->captured && i < j->requests[0]->capture_count; i++)

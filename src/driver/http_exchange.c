@@ -210,6 +210,7 @@ static bool judge(struct http_op *h, char why[WHY_MAX])
         .body = h->kept + h->kept_head,
         .body_len = h->kept_len - h->kept_head,
         .cut = h->cut,
+        .quote = h->op->lane->job->verify,
     };
     bool ok = request_judge(h->request, &a, h->op, HTTP_METRICS, why) && keep_captures(h, &a, why);
 
