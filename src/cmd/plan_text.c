@@ -44,7 +44,7 @@ static void add_step(struct buf *b, const struct step_plan *s, bool parallel)
 
     buf_printf(b, "  %s%-24s %-6s", parallel ? "  " : "", s->step->name, s->step->driver->name);
     if (l->executor == EX_ONCE) {
-        buf_adds(b, "once\n");
+        buf_printf(b, "once\n%s%s", s->notes ? "    " : "", s->notes ? s->notes : "");
         return;
     }
     buf_printf(b, "%s", executor_names[l->executor]);
@@ -60,7 +60,10 @@ static void add_step(struct buf *b, const struct step_plan *s, bool parallel)
                    units_print_duration(s->length_s * 1e9, length));
     else if (s->length_s < 0)
         buf_adds(b, ", until stopped");
-    buf_addc(b, '\n');
+    if (s->memory > 0)
+        buf_printf(b, ", %llu connections, about %s of memory", (unsigned long long)s->sure,
+                   units_print_size((double)s->memory, count));
+    buf_printf(b, "\n%s%s", s->notes ? "    " : "", s->notes ? s->notes : "");
     for (int i = 0; i < s->step->threshold_count; i++)
         buf_printf(b, "  %s  %s %s%s\n", parallel ? "  " : "",
                    s->step->thresholds[i]->selector.metric, s->step->thresholds[i]->text,

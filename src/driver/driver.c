@@ -5,12 +5,13 @@
 #include "base/arena.h"
 
 extern const struct driver driver_sql, driver_scrape, driver_http, driver_flow, driver_acme,
-    driver_tls, driver_slow, driver_probe, driver_ws, driver_exec, driver_cleanup, driver_noop;
+    driver_tls, driver_slow, driver_probe, driver_ws, driver_agent, driver_exec, driver_cleanup,
+    driver_noop;
 
-const struct driver *const drivers[] = {&driver_http, &driver_flow,    &driver_acme, &driver_tls,
-                                        &driver_slow, &driver_probe,   &driver_ws,   &driver_scrape,
-                                        &driver_sql,  &driver_cleanup, &driver_exec, &driver_noop,
-                                        NULL};
+const struct driver *const drivers[] = {
+    &driver_http, &driver_flow,  &driver_acme,   &driver_tls, &driver_slow,    &driver_probe,
+    &driver_ws,   &driver_agent, &driver_scrape, &driver_sql, &driver_cleanup, &driver_exec,
+    &driver_noop, NULL};
 
 const struct outcome_info outcomes[OP_OUTCOMES] = {
     [OP_OK] = {"ok", FAULT_NONE, false},

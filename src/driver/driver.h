@@ -9,6 +9,7 @@
  *     declare()    main thread  names its parts and the metrics its options ask for.
  *     prepare()    main thread  once: load files, resolve names, build requests; may block.
  *       start()    lane thread  once a lane: set up on lane->base.
+ *       begin()    lane thread  optional: the load begins at start_ns, which has come.
  *         fire()   lane thread  an operation is due: begin it, never block.
  *         ...                   op_done() exactly once a fire(), from inside it or later.
  *         flush()  lane thread  optional: what was at hand has been dealt with and fired; send what
@@ -55,6 +56,12 @@ struct fact { /* something found out that is no measurement: a certificate's iss
     const char *key, *value;
 };
 
+struct fleet_shape {        /* of agent-fleet, and of stepping of agents */
+    uint32_t agents;        /* 0: another load; the most there will be */
+    int64_t interval, ramp; /* ns */
+    bool grows;             /* stepping: an agent is there from its first operation on */
+};
+
 struct job { /* one step being run */
     const char *name;
     const char *run_id;
@@ -67,6 +74,7 @@ struct job { /* one step being run */
     bool verify;        /* there is no load: the operation runs once and must succeed */
     int lane_count;
     int max_ops; /* over all lanes */
+    struct fleet_shape fleet;
 };
 
 struct lane { /* one thread's share of a step */
@@ -152,6 +160,12 @@ void op_lost(struct op *op, uint64_t since_ns);
 /* The same for what belongs to no operation. */
 void lane_count(struct lane *lane, int metric, double n);
 void lane_gauge(struct lane *lane, int metric, double value);
+void lane_value(struct lane *lane, int metric, bool ok, double value); /* trend */
+void lane_count_part(struct lane *lane, int metric, int part, double n);
+void lane_bytes(struct lane *lane, uint64_t sent, uint64_t received);
+
+/* Something went wrong that no operation was waiting for: it is told among the step's errors. */
+void lane_fault(struct lane *lane, enum outcome outcome, const char *why);
 
 /* Makes ${phase.NAME.output} and ${phase.NAME.output.key} of later phases; main thread. */
 void job_publish(struct job *job, const char *key, const char *value);
@@ -175,11 +189,18 @@ struct declared {             /* what a step's options add to its driver's table
     int metric_count;
 };
 
+struct driver_needs {     /* of a step, before anything is sent */
+    uint64_t connections; /* at once */
+    uint64_t memory;      /* bytes */
+    const char *notes;    /* lines for a dry run, each with its newline; or NULL */
+};
+
 enum {
-    DRIVER_HOLDS = 1 << 0,     /* operations can be held open: hold-connections may drive it */
-    DRIVER_ONCE = 1 << 1,      /* never under load */
-    DRIVER_ONLY_HELD = 1 << 3, /* under no other load than hold-connections */
-    DRIVER_BLOCKS = 1 << 2,    /* any failure "could not", never a breach (probe, exec, sql) */
+    DRIVER_HOLDS = 1 << 0,      /* operations can be held open: hold-connections may drive it */
+    DRIVER_ONCE = 1 << 1,       /* never under load */
+    DRIVER_ONLY_HELD = 1 << 3,  /* under no other load than hold-connections */
+    DRIVER_ONLY_FLEET = 1 << 4, /* under no other load than agent-fleet, or once */
+    DRIVER_BLOCKS = 1 << 2,     /* any failure "could not", never a breach (probe, exec, sql) */
 };
 
 struct driver {
@@ -194,8 +215,12 @@ struct driver {
 
     bool (*check)(const void *opts, const struct node *at, const char *path, struct diags *d);
     void (*declare)(const void *opts, struct arena *arena, struct declared *out);
+    /* Optional: what a fleet of `agents` needs; otherwise each operation in flight is a connection.
+     */
+    void (*needs)(const void *opts, uint32_t agents, struct arena *arena, struct driver_needs *out);
     bool (*prepare)(struct job *job, struct err *e);
     bool (*start)(struct lane *lane, struct err *e);
+    void (*begin)(struct lane *lane, uint64_t start_ns);
     void (*fire)(struct lane *lane, struct op *op);
     void (*flush)(struct lane *lane);
     void (*last_look)(struct op *op,

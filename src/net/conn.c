@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "net/conn_bio.h"
 #include "net/conn_error.h"
+#include "net/identity.h"
 #include "net/rxstamp.h"
 #include "net/tls.h"
 
@@ -147,6 +148,8 @@ static void begin_tls(struct conn *c)
 {
     c->ssl = tls_connect(c->route->ctx, c->route->name, c->route->verify, -1);
     conn_bio_attach(c);
+    if (c->identity)
+        identity_use(c->identity, c->ssl);
     if (c->route->resume)
         tls_session_slot(c->ssl, &c->session);
     c->state = CONN_SECURING;

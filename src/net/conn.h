@@ -21,6 +21,7 @@
 
 struct event;
 struct event_base;
+struct identity;
 struct ssl_ctx_st;
 struct ssl_session_st;
 struct ssl_st;
@@ -65,6 +66,7 @@ struct conn {
     const struct conn_route *route;
     struct ssl_st *ssl;
     struct ssl_session_st *session;
+    const struct identity *identity; /* shown by the next handshake; NULL: the context's, if any */
     struct event *event, *later;
     struct event_base *base;
     void (*ready)(struct conn *c);

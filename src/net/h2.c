@@ -173,15 +173,18 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 {
     struct h2 *h = ctx;
     void *stream;
+    bool ends;
 
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
         fail(h, h->reason ? h->reason : nghttp2_http2_strerror(frame->goaway.error_code));
-    if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
-        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+        return 0;
+    ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    if (ends ? !h->on->sent : frame->hd.type == NGHTTP2_DATA || h->server || !h->on->opened)
         return 0;
     stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-    if (stream && h->on->sent)
-        h->on->sent(h->owner, stream);
+    if (stream)
+        (ends ? h->on->sent : h->on->opened)(h->owner, stream);
     return 0;
 }
 

@@ -58,6 +58,8 @@ struct h2_events { /* any may be NULL */
     void (*data)(void *owner, void *stream, const char *data, size_t len);
     void (*end)(void *owner, void *stream);  /* the peer has said all */
     void (*sent)(void *owner, void *stream); /* our side went out of h2_send() to its end */
+    /* Client: the head of h2_open() went out; from now on h2_data() may be called. */
+    void (*opened)(void *owner, void *stream);
     /* The next bytes of our side's body; H2_LATER: after h2_resume(); H2_ABORT: reset it. */
     ssize_t (*read)(void *owner, void *stream, char *out, size_t size, bool *last);
     void (*closed)(void *owner, void *stream, enum h2_end end, const char *why);
@@ -93,6 +95,8 @@ bool h2_over(const struct h2 *h); /* both sides are done with it */
  * stay where they are until the stream's first event or h2_cancel().
  */
 int32_t h2_request(struct h2 *h, const struct h2_field *fields, int n, bool body, void *stream);
+/* The same, with pieces whenever there are some: see h2_data(). */
+int32_t h2_open(struct h2 *h, const struct h2_field *fields, int n, void *stream);
 /* The fields are copied. */
 void h2_respond(struct h2 *h, int32_t id, const struct h2_field *fields, int n, bool body);
 void h2_interim(struct h2 *h, int32_t id, const struct h2_field *fields, int n);

@@ -66,6 +66,18 @@ int32_t h2_request(struct h2 *h, const struct h2_field *fields, int n, bool body
     return id < 0 ? -1 : id;
 }
 
+int32_t h2_open(struct h2 *h, const struct h2_field *fields, int n, void *stream)
+{
+    nghttp2_nv nv[H2_FIELDS_MAX];
+    int32_t id;
+
+    convert(fields, n, false, nv);
+    h2_useful(h);
+    id = submitted(
+        nghttp2_submit_headers(h->session, NGHTTP2_FLAG_NONE, -1, NULL, nv, (size_t)n, stream));
+    return id < 0 ? -1 : id;
+}
+
 void h2_respond(struct h2 *h, int32_t id, const struct h2_field *fields, int n, bool body)
 {
     nghttp2_data_provider provider = {.read_callback = read_body};

@@ -361,6 +361,8 @@ void lane_run(struct lane_run *l)
         obey(l);
         wait_until(l, l->start_ns, now_ns());
     }
+    if (l->setup.driver->begin && !is_over(l, now_ns()))
+        l->setup.driver->begin(&l->lane, l->start_ns);
     while (!is_over(l, now_ns()))
         turn(l);
     ask_from = (double)l->ramp_end_ns;

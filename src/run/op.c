@@ -162,6 +162,37 @@ void lane_gauge(struct lane *lane, int metric, double value)
     meter_gauge(&l->meter, M_ENGINE_COUNT + metric, 0, TAG_OK, current_second(l), value);
 }
 
+void lane_value(struct lane *lane, int metric, bool ok, double value)
+{
+    struct lane_run *l = (struct lane_run *)lane;
+
+    meter_trend(&l->meter, M_ENGINE_COUNT + metric, 0, ok ? TAG_OK : TAG_FAILED, current_second(l),
+                value > 0 ? (uint64_t)value : 0);
+}
+
+void lane_count_part(struct lane *lane, int metric, int part, double n)
+{
+    struct lane_run *l = (struct lane_run *)lane;
+
+    meter_count(&l->meter, M_ENGINE_COUNT + metric, part, TAG_OK, current_second(l), n);
+}
+
+void lane_bytes(struct lane *lane, uint64_t sent, uint64_t received)
+{
+    struct lane_run *l = (struct lane_run *)lane;
+    int second = current_second(l);
+
+    if (sent)
+        meter_count(&l->meter, M_DATA_SENT, 0, TAG_OK, second, (double)sent);
+    if (received)
+        meter_count(&l->meter, M_DATA_RECEIVED, 0, TAG_OK, second, (double)received);
+}
+
+void lane_fault(struct lane *lane, enum outcome outcome, const char *why)
+{
+    failures_add(&((struct lane_run *)lane)->failures, outcome, why, 1);
+}
+
 static void count_duration(struct lane_run *l, const struct op *op, enum tag_outcome o,
                            uint64_t age)
 {

@@ -72,6 +72,9 @@ static bool prepare_step(struct phase_run *p, struct step_run *s)
     s->job.priv = arena_alloc(p->c->arena, d->job_size);
     s->job.verify = step->load.executor == EX_ONCE;
     s->job.lane_count = lanes;
+    if (load_model(&step->load) == EX_AGENT_FLEET)
+        s->job.fleet = (struct fleet_shape){(uint32_t)step->load.agents, step->load.interval,
+                                            step->load.ramp, step->load.executor == EX_STEPPING};
     for (int i = 0; i < lanes; i++)
         s->job.max_ops += pacer_slots(&step->load, i, lanes);
     step_shape(step, p->c->arena, &s->result->shape);

@@ -1,6 +1,7 @@
 #include "suite/plan.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 #include "base/arena.h"
@@ -33,11 +34,25 @@ static double length_of(const struct load *l)
     return length > 0 ? (double)(length + l->start_time) / 1e9 : 0;
 }
 
-/* Closed and held loads open what they say; an open one is only bounded by max_in_flight, and gets
- * near it when the target stalls, so it does not count against the limit. */
-static uint64_t sure_descriptors(const struct step *s)
+/*
+ * Closed and held loads open what they say; an open one is only bounded by max_in_flight, and gets
+ * near it when the target stalls, so it does not count against the limit.  A fleet's driver may
+ * know better.
+ */
+static void plan_step(struct step_plan *p, const struct step *s, struct arena *arena)
 {
-    return load_is_open(&s->load) ? 0 : most_at_once(&s->load);
+    struct driver_needs needs = {0};
+    uint64_t agents = s->load.executor == EX_ONCE ? 1 : (uint64_t)s->load.agents;
+
+    *p = (struct step_plan){s, load_operations(&s->load), most_at_once(&s->load),
+                            length_of(&s->load)};
+    p->sure = load_is_open(&s->load) ? 0 : p->in_flight;
+    if (!s->driver->needs || !s->opts || agents > UINT32_MAX)
+        return;
+    s->driver->needs(s->opts, (uint32_t)agents, arena, &needs);
+    p->sure = needs.connections;
+    p->memory = needs.memory;
+    p->notes = needs.notes;
 }
 
 void plan_make(struct plan *p, const struct suite *s, struct arena *arena)
@@ -55,10 +70,10 @@ void plan_make(struct plan *p, const struct suite *s, struct arena *arena)
         for (int k = 0; k < f->phase->step_count; k++) {
             const struct step *step = &f->phase->steps[k];
 
-            f->steps[k] = (struct step_plan){step, load_operations(&step->load),
-                                             most_at_once(&step->load), length_of(&step->load)};
+            plan_step(&f->steps[k], step, arena);
             f->length_s = fmax(f->length_s, f->steps[k].length_s);
-            f->descriptors += sure_descriptors(step);
+            f->descriptors += f->steps[k].sure;
+            f->memory += f->steps[k].memory;
         }
         p->length_s += f->length_s;
         p->descriptors = f->descriptors > p->descriptors ? f->descriptors : p->descriptors;
@@ -87,7 +102,7 @@ struct pos plan_place(const struct phase_plan *p, const struct target *t)
 
         if (t && !ports_go_to(s->step, t))
             continue;
-        if (!load_is_open(&s->step->load) && (!most || s->in_flight > most->in_flight))
+        if (s->sure > 0 && (!most || s->sure > most->sure))
             most = s;
     }
     return most ? place_of(most->step) : p->phase->at;
@@ -104,6 +119,27 @@ static void descriptors_fit(const struct phase_plan *p, uint64_t have, struct di
              (unsigned long long)have);
 }
 
+/* Only what a fleet is known to take; everything else is small beside it. */
+static void memory_fits(const struct phase_plan *p, struct diags *d)
+{
+    unsigned long long kib = 0;
+    char line[128], need[UNITS_MAX], have[UNITS_MAX];
+    FILE *f = p->memory ? fopen("/proc/meminfo", "r") : NULL;
+
+    while (f && kib == 0 && fgets(line, sizeof(line), f))
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) != 1)
+            kib = 0;
+    if (f)
+        fclose(f);
+    if (kib == 0 || p->memory <= kib << 10)
+        return;
+    diag_add(d, plan_place(p, NULL),
+             "phase \"%s\" needs about %s of memory, and %s are available: lower the number of "
+             "agents, or raise fan_out",
+             p->phase->name, units_print_size((double)p->memory, need),
+             units_print_size((double)(kib << 10), have));
+}
+
 bool plan_fits(const struct plan *p, struct diags *d)
 {
     int before = d->errors;
@@ -117,6 +153,7 @@ bool plan_fits(const struct plan *p, struct diags *d)
     }
     for (int i = 0; i < p->phase_count; i++) {
         descriptors_fit(&p->phases[i], lim.rlim_cur, d);
+        memory_fits(&p->phases[i], d);
         ports_fit(&p->phases[i], p->suite, d);
     }
     return d->errors == before;

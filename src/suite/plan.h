@@ -22,6 +22,9 @@ struct step_plan {
     double operations;  /* 0: not known in advance */
     uint64_t in_flight; /* operations at once: also the most connections open at once */
     double length_s;    /* without the grace; 0: not known; negative: until stopped */
+    uint64_t sure;      /* connections that are sure to be open at once */
+    uint64_t memory;    /* bytes, where the driver knows that it is much; else 0 */
+    const char *notes;  /* lines of the driver for people; or NULL */
 };
 
 struct phase_plan {
@@ -29,6 +32,7 @@ struct phase_plan {
     struct step_plan *steps;
     double length_s;      /* of the longest step */
     uint64_t descriptors; /* all steps together */
+    uint64_t memory;
 };
 
 struct plan {
@@ -48,6 +52,6 @@ struct pos plan_place(const struct phase_plan *p, const struct target *t);
 
 /*
  * Raises the soft limit of descriptors to the hard one; false, with the arithmetic and the cure
- * added to `d`, if a phase needs more, or more local ports than there are.
+ * added to `d`, if a phase needs more, or more local ports or memory than there are.
  */
 bool plan_fits(const struct plan *p, struct diags *d);

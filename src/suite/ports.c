@@ -41,12 +41,16 @@ struct port_need ports_needed(const struct phase_plan *p, const struct target *t
 
         if (!ports_go_to(s->step, t))
             continue;
+        need.sure += s->sure;
+        if (s->step->driver->needs) {
+            need.most += s->sure;
+            need.lingering += (double)s->sure;
+            continue;
+        }
         need.most += s->in_flight;
         need.lingering += (double)s->in_flight;
         if (load_is_open(l))
             need.lingering += load_peak_rate(l) * LINGER_S;
-        else
-            need.sure += s->in_flight;
     }
     return need;
 }

@@ -75,6 +75,12 @@ static void check_flags(const struct step *step, const struct node *map, const c
                  path, step->driver->name);
     if (!load)
         return;
+    if (step->driver->flags & DRIVER_ONLY_FLEET && load_model(&step->load) != EX_AGENT_FLEET)
+        diag_add(
+            b->diags, load->key_at,
+            "%s.load: %s is a fleet: it needs `load: {executor: agent-fleet, ...}`, or none for "
+            "a single beat",
+            path, step->driver->name);
     if (step->driver->flags & DRIVER_ONCE)
         diag_add(b->diags, load->key_at, "%s.load: %s runs once, never under load", path,
                  step->driver->name);

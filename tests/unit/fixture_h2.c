@@ -104,8 +104,9 @@ static void on_ping(void *owner)
     buf_adds(&((struct side *)owner)->said, "ping ");
 }
 
-static const struct h2_events events = {on_open, on_field,  on_head,     on_data,   on_end, on_sent,
-                                        on_read, on_closed, on_settings, on_goaway, on_ping};
+static const struct h2_events events = {on_open,   on_field,    on_head,   on_data,
+                                        on_end,    on_sent,     NULL,      on_read,
+                                        on_closed, on_settings, on_goaway, on_ping};
 
 void side_init(struct side *s, bool server, struct h2_pool *pool)
 {

@@ -230,6 +230,70 @@ static void released_memory_is_used_again(void **state)
     h2_pool_free(p);
 }
 
+struct talker { /* a client whose request comes in pieces */
+    struct h2 *h2;
+    int32_t id;
+    const char *piece;
+    int opened;
+};
+
+static void talker_opened(void *owner, void *stream)
+{
+    struct talker *t = owner;
+
+    assert_ptr_equal(stream, t);
+    t->opened++;
+    h2_data(t->h2, t->id);
+}
+
+static ssize_t talker_read(void *owner, void *stream, char *out, size_t size, bool *last)
+{
+    struct talker *t = owner;
+    size_t len = strlen(t->piece);
+
+    (void)stream;
+    assert_true(size >= len);
+    memcpy(out, t->piece, len);
+    *last = true;
+    return (ssize_t)len;
+}
+
+static void a_request_comes_in_pieces(void **state)
+{
+    static const struct h2_events events = {.opened = talker_opened, .read = talker_read};
+    static const struct h2_field fields[] = {{":method", "POST", 7, 4, false},
+                                             {":scheme", "http", 7, 4, false},
+                                             {":path", "/", 5, 1, false},
+                                             {":authority", "a", 10, 1, false}};
+    const struct h2_config c = {.window = 65535, .connection_window = 65535, .pool = h2_pool_new()};
+    struct talker t = {.piece = "one "};
+    char *out = malloc(H2_OUT);
+    struct side server = {0};
+    int i;
+
+    (void)state;
+    side_init(&server, true, c.pool);
+    t.h2 = h2_new(&c, &events, &t);
+    t.id = h2_open(t.h2, fields, 4, &t);
+    h2_data(t.h2, t.id); /* too early: there is no stream yet, and nothing happens */
+    for (i = 0; i < 2; i++) {
+        size_t n = h2_send(t.h2, out, H2_OUT);
+
+        assert_int_equal(t.opened, 1);
+        h2_receive(server.h2, out, n);
+        t.piece = "two ";
+        h2_data(t.h2, t.id);
+        h2_data(t.h2, t.id); /* again: the same piece */
+    }
+    assert_int_equal(server.data, 8);
+    h2_cancel(t.h2, t.id, H2_CANCEL);
+    h2_free(t.h2);
+    h2_free(server.h2);
+    buf_free(&server.said);
+    h2_pool_free(c.pool);
+    free(out);
+}
+
 #define WITH(test) cmocka_unit_test_setup_teardown(test, pair_set_up, pair_tear_down)
 
 UNIT_GROUP(h2, WITH(a_request_is_answered), WITH(bodies_go_both_ways_in_any_pieces),
@@ -238,4 +302,5 @@ UNIT_GROUP(h2, WITH(a_request_is_answered), WITH(bodies_go_both_ways_in_any_piec
            WITH(goaway_tells_what_was_not_processed), WITH(resets_are_told_apart),
            WITH(streams_wait_for_the_peers_limit), WITH(an_answer_comes_in_parts),
            WITH(a_server_speaks_of_the_connection), WITH(sessions_of_a_pool_do_not_mix),
-           cmocka_unit_test(heads_become_fields), cmocka_unit_test(released_memory_is_used_again))
+           cmocka_unit_test(heads_become_fields), cmocka_unit_test(released_memory_is_used_again),
+           cmocka_unit_test(a_request_comes_in_pieces))

@@ -1,0 +1,367 @@
+/*
+ * agent_link.c - from a socket to the streams of a connection and back.
+ *
+ * At a million agents there are twenty thousand of these, so a link has no buffers: bytes come in
+ * through the one of its thread and go out through another, and only what a socket does not take is
+ * kept.  Its session is nghttp2's, with memory from the thread's pool.
+ */
+#include "driver/agent_link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/units.h"
+#include "driver/route.h"
+#include "net/h2_pool.h"
+#include "net/identity.h"
+
+#define WINDOW            (64 << 10) /* of a stream; a message of 4 MiB comes in pieces */
+#define CONNECTION_WINDOW (1 << 20)
+#define BACKOFF_MAX_S     60
+
+static void on_ready(struct conn *c);
+static void on_timer(struct timer *t, uint64_t now);
+
+void links_init(struct links *all, const struct link_config *c, struct event_base *base,
+                struct timers *timers)
+{
+    all->config = c;
+    all->base = base;
+    all->timers = timers;
+    all->pool = h2_pool_new();
+    all->in = xcalloc(1, LINK_IN);
+    all->out = xcalloc(1, LINK_OUT);
+    all->step = 1;
+}
+
+void links_fini(struct links *all)
+{
+    h2_pool_free(all->pool);
+    free(all->in);
+    free(all->out);
+    *all = (struct links){0};
+}
+
+void link_init(struct link *l, struct links *all, uint32_t number)
+{
+    l->all = all;
+    l->number = number;
+    l->conn.base = all->base;
+    l->conn.ready = on_ready;
+    l->timer.fire = on_timer;
+}
+
+uint64_t link_backoff(uint64_t *rng, uint8_t *tries)
+{
+    uint64_t s = *tries < 6 ? UINT64_C(1) << *tries : BACKOFF_MAX_S;
+
+    if (*tries < 6)
+        ++*tries;
+    return (uint64_t)((double)(s * NS_PER_S) * (0.5 + rng_unit(rng_next(rng))));
+}
+
+void link_answered(struct link *l)
+{
+    l->tries = 0;
+}
+
+void link_dirty(struct link *l)
+{
+    if (l->dirty || !l->h2)
+        return;
+    l->dirty = true;
+    l->next_dirty = l->all->dirty;
+    l->all->dirty = l;
+}
+
+static void drop(struct link *l)
+{
+    identity_free(l->identity);
+    l->identity = NULL;
+    l->conn.identity = NULL;
+    conn_close(&l->conn);
+    h2_free(l->h2);
+    free(l->rest);
+    l->h2 = NULL;
+    l->rest = NULL;
+    l->rest_len = l->rest_cap = 0;
+    l->unanswered = 0;
+    l->goaway = NULL;
+    l->pinged = false;
+}
+
+static void pump(struct links *all);
+
+void link_break(struct link *l, enum outcome outcome, const char *why)
+{
+    char text[200];
+    const struct stream_end end = {outcome, -1, true, text};
+
+    snprintf(text, sizeof(text), "%s%s%s", l->goaway ? l->goaway : "", l->goaway ? ": " : "", why);
+    if (l->state == LINK_CONNECTING)
+        l->all->connecting--;
+    drop(l);
+    l->state = LINK_CLOSED;
+    timers_set(l->all->timers, &l->timer, now_ns() + link_backoff(&l->all->rng, &l->tries));
+    l->all->config->lost(l, &end);
+    pump(l->all);
+}
+
+void link_free(struct link *l)
+{
+    timers_cancel(l->all->timers, &l->timer);
+    drop(l);
+    conn_free(&l->conn);
+    free(l->cert);
+    l->cert = NULL;
+}
+
+static void speak(struct link *l, uint64_t now)
+{
+    const struct h2_config config = {
+        .window = WINDOW,
+        .connection_window = CONNECTION_WINDOW,
+        .pool = l->all->pool,
+    };
+
+    l->all->connecting--;
+    l->state = LINK_OPEN;
+    l->h2 = h2_new(&config, &link_events, l);
+    l->heard_ns = now;
+    timers_set(l->all->timers, &l->timer, now + l->all->config->keepalive_ns);
+    link_dirty(l);
+    if (l->all->config->secured)
+        l->all->config->secured(l);
+    identity_free(l->identity);
+    l->identity = NULL;
+    l->conn.identity = NULL;
+    l->all->config->opened(l);
+    pump(l->all);
+}
+
+/* A connection that is on its way has got further, or not. */
+static void advance(struct link *l, enum conn_state state, const struct conn_error *e)
+{
+    if (state == CONN_CLOSED)
+        link_break(l, route_outcome(e->fault), e->why);
+    else if (state == CONN_OPEN && l->conn.ssl && !conn_speaks(&l->conn, "h2"))
+        link_break(l, OP_TLS, "the server did not choose h2 by ALPN, which gRPC needs");
+    else if (state == CONN_OPEN)
+        speak(l, now_ns());
+}
+
+static void begin_connect(struct link *l)
+{
+    struct links *all = l->all;
+    uint64_t now = now_ns();
+    struct conn_error e;
+
+    l->wanted = false;
+    l->state = LINK_CONNECTING;
+    all->connecting++;
+    all->turn += all->step;
+    if (all->config->identity && !all->config->identity(l)) {
+        link_break(l, OP_LOCAL,
+                   "the client certificate that came with the registration is unusable");
+        return;
+    }
+    timers_set(all->timers, &l->timer, now + all->config->connect_timeout_ns);
+    if (!conn_open(&l->conn, all->config->route, all->turn, now, &e))
+        link_break(l, route_outcome(e.fault), e.why);
+    else
+        advance(l, conn_advance(&l->conn, all->turn, &e), &e);
+}
+
+/* Links connect in the order in which they were wanted, some at a time. */
+static void pump(struct links *all)
+{
+    if (all->pumping)
+        return;
+    all->pumping = true;
+    while (all->waiting && all->connecting < LINKS_CONNECTING) {
+        struct link *l = all->waiting;
+
+        all->waiting = l->next_waiting;
+        l->listed = false;
+        begin_connect(l);
+    }
+    all->pumping = false;
+}
+
+static void line_up(struct link *l)
+{
+    struct links *all = l->all;
+
+    l->listed = true;
+    l->next_waiting = NULL;
+    if (all->waiting)
+        all->last_waiting->next_waiting = l;
+    else
+        all->waiting = l;
+    all->last_waiting = l;
+    pump(all);
+}
+
+void link_want(struct link *l, uint64_t now)
+{
+    (void)now;
+    if (l->state != LINK_CLOSED || l->listed)
+        return;
+    l->wanted = true;
+    if (!timer_is_set(&l->timer))
+        line_up(l);
+}
+
+static void keep_alive(struct link *l, uint64_t now)
+{
+    const struct link_config *c = l->all->config;
+    char limit[UNITS_MAX], why[96];
+
+    if (now < l->heard_ns + c->keepalive_ns) {
+        l->pinged = false;
+        timers_set(l->all->timers, &l->timer, l->heard_ns + c->keepalive_ns);
+    } else if (!l->pinged) {
+        l->pinged = true;
+        h2_ping(l->h2);
+        link_dirty(l);
+        timers_set(l->all->timers, &l->timer, now + c->keepalive_timeout_ns);
+    } else {
+        snprintf(why, sizeof(why), "no answer to a ping within %s",
+                 units_print_duration((double)c->keepalive_timeout_ns, limit));
+        link_break(l, OP_TIMEOUT, why);
+    }
+}
+
+static void on_timer(struct timer *t, uint64_t now)
+{
+    struct link *l = (struct link *)((char *)t - offsetof(struct link, timer));
+
+    switch ((enum link_state)l->state) {
+    case LINK_CLOSED:
+        if (l->wanted)
+            line_up(l);
+        break;
+    case LINK_CONNECTING:
+        link_break(l, OP_TIMEOUT,
+                   l->conn.state == CONN_SECURING ? "no TLS handshake in time"
+                                                  : "no connection in time");
+        break;
+    case LINK_OPEN:
+        keep_alive(l, now);
+        break;
+    case LINK_DRAINING:
+        link_break(l, OP_RESET, "the server ended the connection (GOAWAY)");
+        break;
+    }
+}
+
+/* True if the connection is still there. */
+static bool receive(struct link *l)
+{
+    struct conn_error e;
+    ssize_t n;
+
+    do {
+        n = conn_recv(&l->conn, l->all->in, LINK_IN, &e);
+        if (n == CONN_WAIT)
+            break;
+        if (n <= 0) {
+            link_break(l, n == CONN_EOF ? OP_RESET : route_outcome(e.fault),
+                       n == CONN_EOF ? "the server closed the connection" : e.why);
+            return false;
+        }
+        l->heard_ns = l->conn.read_ns;
+        l->all->received += (uint64_t)n;
+        h2_receive(l->h2, l->all->in, (size_t)n);
+        if (h2_failure(l->h2)) {
+            link_break(l, OP_PROTOCOL, h2_failure(l->h2));
+            return false;
+        }
+    } while (!conn_is_drained(&l->conn));
+    if (h2_wants_send(l->h2))
+        link_dirty(l);
+    if (l->state != LINK_DRAINING || l->unanswered > 0)
+        return true;
+    link_break(l, OP_RESET, "the server ended the connection (GOAWAY)");
+    return false;
+}
+
+static void on_ready(struct conn *c)
+{
+    struct link *l = (struct link *)c;
+    struct conn_error e;
+
+    if (l->state == LINK_CONNECTING)
+        advance(l, conn_advance(c, l->all->turn, &e), &e);
+    if (l->state != LINK_OPEN && l->state != LINK_DRAINING)
+        return;
+    if (l->rest_len > 0)
+        link_dirty(l);
+    receive(l);
+}
+
+/* False if nothing further can be sent for now, or ever. */
+static bool put(struct link *l, const char *data, size_t len)
+{
+    struct conn_error e;
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = conn_send(&l->conn, data + done, len - done, &e);
+
+        if (n == CONN_WAIT)
+            break;
+        if (n < 0) { /* what the peer said before may explain it */
+            l->rest_len = 0;
+            l->conn.peer_closed = true;
+            if (receive(l))
+                link_break(l, route_outcome(e.fault), e.why);
+            return false;
+        }
+        done += (size_t)n;
+    }
+    l->all->sent += done;
+    if (len - done > l->rest_cap) {
+        l->rest_cap = (uint32_t)(len - done);
+        l->rest = xrealloc(l->rest, l->rest_cap);
+    }
+    if (len > done)
+        memmove(l->rest, data + done, len - done);
+    l->rest_len = (uint32_t)(len - done);
+    return done == len;
+}
+
+static void flush_link(struct link *l)
+{
+    size_t n;
+
+    if (!l->h2 || (l->rest_len > 0 && !put(l, l->rest, l->rest_len)))
+        return;
+    do {
+        n = h2_send(l->h2, l->all->out, LINK_OUT);
+        if (n > 0 && !put(l, l->all->out, n))
+            return;
+    } while (n > LINK_OUT - H2_SEND_ROOM);
+    if (h2_failure(l->h2))
+        link_break(l, OP_PROTOCOL, h2_failure(l->h2));
+    else if (h2_over(l->h2))
+        link_break(l, OP_RESET, "the server ended the connection");
+}
+
+void links_flush(struct links *all)
+{
+    if (!all->dirty)
+        return;
+    all->flush_ns = now_ns();
+    while (all->dirty) {
+        struct link *l = all->dirty;
+
+        all->dirty = l->next_dirty;
+        l->dirty = false;
+        flush_link(l);
+    }
+}

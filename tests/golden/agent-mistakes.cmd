@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/agent-mistakes.yaml

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" help agent

@@ -1,0 +1,114 @@
+. ./lib.sh
+
+# The fleet against the independent server: what it does, how it fails, and how it comes back.
+suite=tests/live/suites/agent.yaml
+ENROLMENT=peer-token
+export ENROLMENT
+
+# serve NAME ARG...: a server; its folder is $DIR and its pid $PEER.
+serve() {
+    DIR=$TMP/$1
+    shift
+    mkdir "$DIR"
+    env "LIVE_TEST=$TMP" /usr/bin/python3 tests/peers/ingest_server.py --dir "$DIR" "$@" >"$DIR/log" 2>&1 &
+    PEER=$!
+    check "a server is up ($*)" until_true test -e "$DIR/port"
+}
+
+unserve() {
+    kill -TERM "$PEER"
+    wait "$PEER"
+}
+
+# fleet CODE WHAT ARG...
+fleet() {
+    code=$1 what=$2
+    shift 2
+    new_out
+    program run $suite --set "port=$(cat "$DIR/port")" --set "ca=$DIR/ca.pem" "$@" --out "$OUT" \
+        >"$TMP/stdout" 2>"$TMP/stderr" </dev/null
+    expect_code "$code" $? "$what"
+    [ "$code" -eq 2 ] || expect_agreement "$code" "$what"
+}
+
+# seen 'EXPRESSION': of the server's report `r`; metric 'EXPRESSION': of the run's metrics `m`.
+seen() {
+    /usr/bin/python3 -c "import json, sys
+r = json.load(open(sys.argv[1]))
+sys.exit(0 if $1 else repr(r)[:600])" "$DIR/report.json"
+}
+
+metric() {
+    /usr/bin/python3 -c "import json, sys
+r = json.load(open(sys.argv[1]))['phases'][0]['steps'][0]
+m = {k: v['values'] for k, v in r['metrics'].items()}
+e = ' '.join(x['text'] if 'text' in x else str(x) for x in r.get('errors', []))
+n = lambda k: m[k]['count'] if k in m else 0
+sys.exit(0 if $1 else repr(m)[:3000])" "$OUT/result.json"
+}
+
+cat >"$TMP/push.json" <<'END'
+{"checks": [{"check_id": "c1", "check_type": "http", "interval_seconds": 1}],
+ "queries": ["list_ports", "list_services", "odd"],
+ "tasks": [{"task_type": "software_inventory", "config_json": "{}"},
+           {"task_type": "software_inventory_scan", "config_json": "{}"},
+           {"task_type": "script", "config_json": "{}"}],
+ "terminal": true, "rotate": true, "server_cert": true}
+END
+serve pushes --mtls --push "$TMP/push.json" --tick 0.05
+fleet 0 "a fleet answers all that a server asks for" --set duration=7s
+unserve
+check "every agent registered once, with raw keys and good requests" \
+    seen "r['agents'] == 21 and r['keys_raw'] == 21 and r['csr_good'] == 21 and r['keys_other'] == 0"
+check "each stream began with a token and went on with the id" \
+    seen "r['first_tokens'] == 20 == r['streams'] and r['beats_misnamed'] == 0"
+check "a connection shows the certificate of one of its agents" \
+    seen "r['certificate_own'] == 5 and r['certificate_other'] == 15 and r['connections'] == 7"
+check "checks run at their own interval" \
+    seen "80 <= sum(r['check_results'].values()) <= 200"
+check "queries" seen "r['query_results'] == {'list_ports:ok:3:0': 20, 'list_services:ok:0:2': 20, 'odd:error:0:0': 20}"
+check "tasks report progress and a result" seen "r['task_results'].get('script:0', 0) >= 3 and r['progress'] >= 40"
+check "inventories of both names, authorized and whole" seen "r['inventories'] == 40 and r['packages'] == 40000"
+check "terminals" seen "r['terminals'] == 20"
+check "the pushed server certificate is pinned" seen "r['pinned'] > 0"
+check "the driver counts what the server saw" \
+    metric "n('inventory_scans') == 40 and n('terminal_sessions') == 20 and n('queries_answered') == 60 and n('tasks_completed') >= 3 and n('certificates_rejected') == 20"
+check "each beat that was due was sent and answered" \
+    metric "n('beats_due') == n('beats_sent') == n('beats_answered') == n('iterations') > 0"
+check "every message has a round trip of its own" \
+    metric "n('beat_rtt') == n('beats_answered') + n('beats_extra')"
+
+serve restart --mtls
+start_run $suite --set "port=$(cat "$DIR/port")" --set "ca=$DIR/ca.pem" --set duration=7s
+check "the fleet is up" until_true seen "r['streams_now'] == 20"
+kill -USR1 "$PEER"
+check "after a restart it is up again" until_true seen "r['streams_now'] == 20 and r['streams'] >= 40"
+kill -USR2 "$PEER"
+check "after a cut it is up again" until_true seen "r['streams_now'] == 20 and r['streams'] >= 60"
+wait $RUN
+unserve
+check "losses are counted reconnects" metric "n('reconnects') >= 40 and n('registrations_active') == 20"
+
+serve storm --mtls
+suite=tests/live/suites/agent-storm.yaml
+fleet 0 "a storm" --set drop_all=1500ms --set duration=4s --set recover=5s
+check "all recover, and the time is taken" metric "n('time_to_recover') == 1 and n('reconnects') == 20"
+fleet 1 "a storm that takes too long" --set drop_all=1s --set duration=3s --set recover=1ms
+suite=tests/live/suites/agent.yaml
+unserve
+
+serve failing --fail Heartbeat=14:1
+fleet 1 "streams that fail breach" --set duration=2s
+check "by status" metric "m['rpcs{part:UNAVAILABLE}']['count'] >= 20"
+unserve
+
+for case in "pending:--pending:does not approve agents by itself" \
+    "uses:--max-uses 0:UNAUTHENTICATED" "service:--no-service:UNIMPLEMENTED" \
+    "alpn:--no-alpn:did not choose h2 by ALPN"; do
+    name=${case%%:*} rest=${case#*:}
+    # shellcheck disable=SC2086
+    serve "$name" ${rest%%:*}
+    fleet 3 "preflight: $name"
+    check "says so" grep -q "${rest#*:}" "$OUT/result.json"
+    unserve
+done
