@@ -16,6 +16,7 @@
 #include "cmd/command.h"
 #include "cmd/hub.h"
 #include "net/tls.h"
+#include "target/ca.h"
 #include "target/certctl.h"
 #include "target/f5.h"
 #include "target/identity.h"
@@ -42,6 +43,12 @@ struct target_args {
         struct ingest_opts agents;
         struct {
             INGEST_FIELDS;
+        };
+    };
+    union { /* and so does CA_ROWS */
+        struct ca_opts ca;
+        struct {
+            CA_FIELDS;
         };
     };
     struct texts listen, names;
@@ -130,6 +137,7 @@ static const struct opt target_args[] = {
 #define OPT_OF struct target_args
     OPT_BOOL(f5, "false",
              "serve a BIG-IP's iControl REST below /mgmt/, as far as deployments use it"),
+    CA_ROWS,
     STATE_ROWS,
     INGEST_ROWS,
     OPT_BOOL(quiet, "false", "do not tell every 10s how much was served"),
@@ -236,17 +244,17 @@ static bool open_hub(const struct target_args *a, struct server_config *c, struc
 static bool open_surfaces(const struct target_args *a, struct server_config *c,
                           struct state **state, struct err *e)
 {
-    if (!a->certctl.certctl && !a->f5)
+    if (!a->certctl.certctl && !a->f5 && !a->ca.acme)
         return true;
     *state = state_open(&a->state, e);
     if (!*state)
         return false;
     c->page_threads = state_sessions(*state);
-    if (a->certctl.certctl)
-        c->certctl = certctl_new(&a->certctl, *state, c->tls, e);
-    if (a->f5)
-        c->f5 = f5_new(*state, c->tls, e);
-    return c->certctl || c->f5;
+    if (a->certctl.certctl && !(c->certctl = certctl_new(&a->certctl, *state, c->tls, e)))
+        return false;
+    if (a->f5 && !(c->f5 = f5_new(*state, c->tls, e)))
+        return false;
+    return !a->ca.acme || (c->ca = ca_new(&a->ca, *state, e));
 }
 
 static bool open_ingest(const struct target_args *a, struct server_config *c, struct err *e)
@@ -360,6 +368,7 @@ static bool run_config(const struct target_args *a, struct server_config *c, str
     certctl_free(c->certctl);
     f5_free(c->f5);
     ingest_free(c->ingest);
+    ca_free(c->ca);
     state_close(state);
     nexus_fini(&hub);
     arena_free(&arena);
@@ -414,6 +423,9 @@ static const char details[] =
     "over\n"
     "gRPC, the page that deletes hosts, and /ingest/metrics, /ingest/timing, /ingest/agents and\n"
     "/ingest/beats, which say what it has seen.\n"
+    "\n"
+    "With --acme it is an ACME server besides, below /acme/profile/ID/, with the rate limits of\n"
+    "certctl's.  Signatures are checked; certificates are issued by a CA of the process.\n"
     "\n"
     "It listens on loopback unless told otherwise.  SIGTERM and SIGINT end it with exit code 0.";
 

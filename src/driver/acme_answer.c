@@ -16,6 +16,7 @@
 #include "driver/acme.h"
 
 #define URN         "urn:ietf:params:acme:error:"
+#define PROBLEM     "application/problem+json"
 #define SHOWN_MAX   80
 #define RETRY_MAX_S 86400
 
@@ -78,7 +79,7 @@ const char *acme_error_detail(const json_t *object)
 
 void acme_answer_read(struct acme_answer *r)
 {
-    bool problem = has_type(r, "application/problem+json");
+    bool problem = has_type(r, PROBLEM);
 
     r->retry_ns = retry_after(r);
     if (!problem && !has_type(r, "application/json"))
@@ -133,18 +134,27 @@ static void show(const struct acme_answer *r, char *out, size_t size)
              len ? ": " : "", len, r->body, (size_t)len < r->body_len ? "..." : "");
 }
 
-static enum acme_verdict judge_limit(const struct acme_answer *r, char why[ACME_WHY_MAX])
+/* The answer to a HEAD has no body to say it: there the type has to do. */
+static bool has_limit_shape(const struct acme_answer *r, enum acme_method method)
+{
+    if (r->status != 429 && r->status != 503)
+        return false;
+    return method == METHOD_HEAD ? has_type(r, PROBLEM) : is(r, "rateLimited");
+}
+
+static enum acme_verdict judge_limit(const struct acme_answer *r, enum acme_method method,
+                                     char why[ACME_WHY_MAX])
 {
     char shown[SHOWN_MAX + 100], retry[UNITS_MAX] = "", wait[UNITS_MAX + 20] = "";
 
     if (r->retry_ns)
         snprintf(wait, sizeof(wait), "; retry after %s",
                  units_print_duration((double)r->retry_ns, retry));
-    if (is(r, "rateLimited") && (r->status == 429 || r->status == 503)) {
+    if (has_limit_shape(r, method)) {
         snprintf(why, ACME_WHY_MAX,
                  "rate limited (status %d%s): %.100s; lower the rate or raise the limit, or "
                  "on_rate_limit: end",
-                 r->status, wait, r->detail);
+                 r->status, wait, r->detail ? r->detail : "no details");
         return ANSWER_LIMITED;
     }
     show(r, shown, sizeof(shown));
@@ -196,7 +206,7 @@ enum acme_verdict acme_answer_judge(const struct acme_answer *r, const struct ac
     enum acme_verdict v = ANSWER_BAD;
 
     if (is(r, "rateLimited") || r->status == 429)
-        v = judge_limit(r, why);
+        v = judge_limit(r, call->method, why);
     else if (call->method == METHOD_POST && is(r, "badNonce"))
         v = ANSWER_BAD_NONCE;
     else if (call->problem_too && r->urn)

@@ -2,13 +2,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/base64url.h"
 #include "net/cert_make.h"
+#include "net/chain.h"
 
 struct issuer {
     EVP_PKEY *ca_key, *key;
@@ -69,6 +73,55 @@ struct x509_st *issuer_leaf(const struct issuer *i, const char *name,
 void issuer_leaf_free(struct x509_st *leaf)
 {
     X509_free(leaf);
+}
+
+static bool add_pem(struct buf *out, X509 *cert)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = bio && PEM_write_bio_X509(bio, cert);
+    char *data;
+    long len = ok ? BIO_get_mem_data(bio, &data) : 0;
+
+    if (len > 0)
+        buf_add(out, data, (size_t)len);
+    BIO_free(bio);
+    return len > 0;
+}
+
+static bool describe(X509 *leaf, struct issued *out, struct err *e)
+{
+    struct chain chain = {.certs = {leaf}, .count = 1}; /* borrows it */
+    struct buf der = {0};
+    bool ok = chain_leaf_der(&chain, &der) && chain_cert_id(&chain, &out->cert_id, e);
+    struct tm tm;
+
+    base64url_add(&out->der, buf_text(&der), der.len);
+    buf_free(&der);
+    if (!ok || ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &tm) != 1)
+        return false;
+    out->expires = (int64_t)timegm(&tm);
+    return true;
+}
+
+bool issuer_issue(const struct issuer *i, const struct csr *csr, struct issued *out, struct err *e)
+{
+    const char *const *names = (const char *const *)csr->names;
+    X509 *leaf = cert_names_check(names, csr->count, e)
+                     ? cert_leaf(names, csr->count, csr->key, i->ca, i->ca_key)
+                     : NULL;
+    bool ok =
+        leaf && add_pem(&out->pem, leaf) && add_pem(&out->pem, i->ca) && describe(leaf, out, e);
+
+    X509_free(leaf);
+    ERR_clear_error();
+    return ok || err_set(e, "no certificate can be made of the request");
+}
+
+void issued_fini(struct issued *c)
+{
+    buf_free(&c->pem);
+    buf_free(&c->der);
+    buf_free(&c->cert_id);
 }
 
 bool issuer_present(const struct issuer *i, struct x509_st *leaf, struct ssl_st *ssl)

@@ -6,7 +6,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "base/buf.h"
+
+struct csr;
 struct err;
 struct issuer;
 struct ssl_ctx_st;
@@ -22,6 +26,17 @@ void issuer_free(struct issuer *i);       /* NULL is fine */
 struct x509_st *issuer_leaf(const struct issuer *i, const char *name,
                             char fingerprint[ISSUER_FINGERPRINT_MAX], struct err *e);
 void issuer_leaf_free(struct x509_st *leaf); /* NULL is fine */
+
+struct issued {         /* a certificate that was asked for; texts */
+    struct buf pem;     /* with its chain */
+    struct buf der;     /* the leaf, in base64url */
+    struct buf cert_id; /* RFC 9773 4.1 */
+    int64_t expires;    /* seconds since 1970 */
+};
+
+/* For the key and the names of a request.  The caller calls issued_fini(), also after false. */
+bool issuer_issue(const struct issuer *i, const struct csr *csr, struct issued *out, struct err *e);
+void issued_fini(struct issued *c);
 
 bool issuer_present(const struct issuer *i, struct x509_st *leaf, struct ssl_st *ssl);
 

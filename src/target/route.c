@@ -25,11 +25,14 @@ static bool has_ingest(const struct server *s)
     return s->config.ingest != NULL;
 }
 
-static const struct surface surfaces[] = {{certctl_pages, has_certctl},
-                                          {f5_pages, has_f5},
-                                          {ingest_pages, has_ingest},
-                                          {pages, NULL},
-                                          {0}};
+static bool has_ca(const struct server *s)
+{
+    return s->config.ca != NULL;
+}
+
+static const struct surface surfaces[] = {
+    {certctl_pages, has_certctl}, {f5_pages, has_f5}, {ingest_pages, has_ingest},
+    {ca_pages, has_ca},           {pages, NULL},      {0}};
 
 static bool matches(const struct route *r, struct http1_span path)
 {

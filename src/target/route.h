@@ -35,4 +35,4 @@ struct route {
 
 const struct route *route_get(const struct server *s, struct http1_span path);
 
-extern const struct route pages[], certctl_pages[], f5_pages[], ingest_pages[];
+extern const struct route pages[], certctl_pages[], f5_pages[], ingest_pages[], ca_pages[];

@@ -16,6 +16,7 @@
 #include "target/program.h"
 #include "target/stall.h"
 
+struct ca;
 struct certctl;
 struct err;
 struct f5;
@@ -45,6 +46,7 @@ struct server_config {
     struct certctl *certctl; /* its REST surface; NULL: none; borrowed */
     struct f5 *f5;           /* the iControl surface; NULL: none; borrowed */
     struct ingest *ingest;   /* a service of gRPC; NULL: none; borrowed */
+    struct ca *ca;           /* the ACME surface; NULL: none; borrowed */
 };
 
 struct server {

@@ -76,3 +76,55 @@ fault urn-429 "part directory: status 429 without ACME's rateLimited: urn urn:ie
 
 run 0 "every part against pebble, strict, with its rejected nonces and real http-01" \
     tests/live/suites/acme-pebble.yaml
+
+run 0 "every part against the embedded target" tests/live/suites/acme-target.yaml
+run 1 "an issue that never comes is found" tests/live/suites/acme-target.yaml --set options=--acme-issue-after=1h
+check "never issued: the reason names the part" grep -q 'part finalize: the order is still processing' "$OUT/result.json"
+
+# The shipped suite against the embedded target, with the faults that it is there to find.
+unset CERTCTL_ACME_DIRECTORY K6_ACME_VUS K6_ACME_DURATION
+acme() {
+    acme_code=$1 acme_name=$2
+    shift 2
+    run "$acme_code" "$acme_name" suites/certctl-acme.yaml --preset smoke "$@"
+}
+breached() {
+    check "$1" grep -qE "BREACH +([a-z_]+: )?$2" "$OUT/summary.txt"
+}
+count_of() { # METRIC: its count over all phases
+    /usr/bin/python3 -c '
+import json, sys
+phases = json.load(open(sys.argv[1] + "/result.json"))["phases"]
+none = {"values": {"count": 0}}
+print(round(sum(s["metrics"].get(sys.argv[2], none)["values"]["count"] for p in phases for s in p["steps"])))' "$OUT" "$1"
+}
+
+acme 0 "directory, nonces, renewal information and orders pass"
+acme 1 "a slow server is found" --set latency=600ms --set duration=1s --only acme_flow
+breached "slowness: the directory's limit is breached" 'part_duration.part:directory. p\(95\)<500ms'
+breached "slowness: so is the nonce's" 'part_duration.part:nonce. p\(95\)<300ms'
+acme 1 "errors are found" --set errors='5% 503' --set burst_for=1s --only acme_burst
+breached "errors: the floor of 5xx is breached" 'server_errors rate<0.1%'
+acme 0 "ACME's own rate limit ends rounds of a burst" --set limit=300/s --set burst_for=1s --only acme_burst
+check "the limit: counted" test "$(count_of rate_limited)" -gt 20
+check "the limit: all of the right shape" test "$(count_of rate_limited)" = "$(count_of rate_limit_shape_ok)"
+acme 1 "a limiter that knows no ACME is found" --set front_limit=300/s --set burst_for=1s --only acme_burst
+breached "the limiter: its answers are malformed rate limits" 'rate_limit_malformed count==0'
+acme 0 "a limit of orders is counted apart" --set orders_limit=3 --set orders_for=1s --only acme_orders
+check "orders: three for each account" test "$(count_of certificates)" = 12
+check "orders: the rest are rate limits" test "$(count_of rate_limited)" -gt 12
+acme 1 "orders that end invalid are found" --set invalid=20% --set orders_for=1s --only acme_orders
+check "invalid: the reason is the problem's" grep -q 'part finalize: the order is invalid: this order was to end invalid' "$OUT/result.json"
+acme 1 "a profile that is not there is found" --set profiles=prof-other
+check "the profile: a page of HTML is no directory" grep -q 'part directory: status 200, but content-type text/html' "$OUT/result.json"
+
+# A client that somebody else's library signs for.
+env "LIVE_TEST=$TMP" "$SHAKEDOWN" target --acme --acme-trust=false --acme-orders 0 --acme-concurrent 0 \
+    --acme-key-changes 0 --port-file "$TMP/port" >"$TMP/target" 2>&1 </dev/null &
+TARGET=$!
+check "a server of our own starts" until_true test -s "$TMP/port"
+check "an independent client agrees with the target" /usr/bin/python3 tests/live/acme_client.py \
+    "https://127.0.0.1:$(cat "$TMP/port")/acme/profile/prof-test-tls/directory"
+kill -TERM $TARGET
+wait $TARGET
+check "the server ends with 0" test $? -eq 0
