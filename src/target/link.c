@@ -21,7 +21,6 @@
 
 #define REFUSALS_MAX       5
 #define ATTEST_NS          (15 * NS_PER_S) /* from the connect until the hub has accepted */
-#define BEAT_NS            (5 * NS_PER_S)
 #define SILENT_BEATS       2 /* after which 10 s have passed since the first unanswered ping */
 
 #define LINK_OF(t, member) ((struct link *)((char *)(t)-offsetof(struct link, member)))
@@ -88,7 +87,7 @@ static void accepted(struct link *l)
     l->pause = n->retry;
     l->refusals = 0;
     l->silent = 0;
-    timers_set(&l->owner->worker->deadlines, &l->beat, now_ns() + BEAT_NS);
+    timers_set(&l->owner->worker->deadlines, &l->beat, now_ns() + n->beat);
     say(l, "registered");
     if (l->registered)
         return;
@@ -146,7 +145,7 @@ static void on_beat(struct timer *t, uint64_t now)
         return;
     }
     wsconn_send(&s->ws, WS_PING, "beat", 4);
-    timers_set(&l->owner->worker->deadlines, &l->beat, now + BEAT_NS);
+    timers_set(&l->owner->worker->deadlines, &l->beat, now + l->owner->nexus->beat);
 }
 
 static void on_again(struct timer *t, uint64_t now)

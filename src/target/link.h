@@ -21,6 +21,7 @@ struct tunnel { /* one visitor of the hub */
     uint8_t id[TUNNEL_ID];
     int fd; /* our end of a pair of sockets; a peer of the target has the other */
     struct event event;
+    struct timer end;   /* it is closed then: its visitor is gone */
     struct buf in;      /* from the visitor, not yet taken by the peer */
     int64_t credits;    /* messages that may go to the hub */
     int pending, taken; /* messages from it: in `in`; not yet granted again */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "net/tls.h"
 #include "net/url.h"
@@ -42,6 +43,7 @@ bool nexus_init(struct nexus *n, const struct nexus_opts *o, struct arena *arena
 {
     n->backends = (int)o->backends;
     n->retry = (uint64_t)o->retry;
+    n->beat = 5 * NS_PER_S;
     n->retry_max = (uint64_t)(o->retry_max > o->retry ? o->retry_max : o->retry);
     return attest_init(&n->attest, &o->attest, arena, e) && find_hub(n, o, arena, e);
 }

@@ -28,6 +28,7 @@ struct nexus { /* shared by all workers */
     struct attest attest;
     int backends;               /* registered side by side */
     uint64_t retry, retry_max;  /* ns: the first pause, and the longest it doubles to */
+    uint64_t beat;              /* ns between pings; a hub is given two of them for its pong */
     void (*tell)(const char *); /* one line of what happens; called by any worker */
     atomic_int registered;      /* backends that the hub has accepted at least once */
     atomic_bool gave_up;        /* refused too often: the server has been stopped */

@@ -14,6 +14,7 @@
 #include "target/peer_state.h"
 
 #include <event2/event.h>
+#include <poll.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -247,14 +248,24 @@ void peer_advance(struct peer *p)
     while (f == FLOW_ON);
 }
 
+/* Ended in both directions: who only says no more may still be waiting for an answer. */
+static bool is_gone(int fd)
+{
+    struct pollfd poller = {.fd = fd};
+
+    return poll(&poller, 1, 0) > 0 && (poller.revents & (POLLHUP | POLLERR));
+}
+
 static void on_event(evutil_socket_t fd, short what, void *ctx)
 {
     struct peer *p = ctx;
 
-    (void)fd;
     p->readable |= (what & (EV_READ | EV_CLOSED)) != 0;
     p->half_closed |= (what & EV_CLOSED) != 0;
-    peer_advance(p);
+    if (p->half_closed && p->state == PEER_WAIT && is_gone(fd))
+        peer_end_as(p, COUNT_ABANDONED);
+    else
+        peer_advance(p);
 }
 
 static void on_due(struct timer *t, uint64_t now)

@@ -10,10 +10,12 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "target/ledger.h"
 #include "target/peer.h"
@@ -21,7 +23,8 @@
 
 #define CHUNK       16384 /* of data in one message to the hub */
 #define PREFIX      (1 + TUNNEL_ID)
-#define BACKLOG_MAX (1 << 20) /* bytes that wait for the hub, beyond which nothing is read */
+#define BACKLOG_MAX (1 << 20)      /* bytes that wait for the hub, beyond which nothing is read */
+#define END_NS      (2 * NS_PER_S) /* for the peer to end, once its visitor is gone */
 #define IN_MAX      (TUNNEL_CREDITS * NEXUS_FRAME_MAX)
 
 static struct tunnel **bucket_of(struct link *l, const uint8_t id[TUNNEL_ID])
@@ -46,6 +49,7 @@ static void close_tunnel(struct tunnel *t)
         at = &(*at)->next;
     *at = t->next;
     t->link->tunnel_count--;
+    timers_cancel(&t->link->owner->worker->deadlines, &t->end);
     event_del(&t->event);
     close(t->fd);
     buf_free(&t->in);
@@ -167,9 +171,18 @@ void tunnel_give(struct tunnel *t, const char *data, size_t len)
     tunnel_pump(t);
 }
 
+static void on_end(struct timer *timer, uint64_t now)
+{
+    (void)now;
+    close_tunnel((struct tunnel *)((char *)timer - offsetof(struct tunnel, end)));
+}
+
 void tunnel_end(struct tunnel *t)
 {
+    if (t->ended)
+        return;
     t->ended = true;
+    timers_set(&t->link->owner->worker->deadlines, &t->end, now_ns() + END_NS);
     if (t->in.len == 0)
         shutdown(t->fd, SHUT_WR);
 }
@@ -180,6 +193,7 @@ static struct tunnel *tunnel_new(struct link *l, const uint8_t id[TUNNEL_ID], in
 
     t->link = l;
     t->fd = fd;
+    t->end.fire = on_end;
     memcpy(t->id, id, TUNNEL_ID);
     t->next = *bucket;
     *bucket = t;
