@@ -101,6 +101,8 @@ struct agent_job { /* constant while lanes run, but for the counters at its end 
     int fan_out;
     bool keep_tokens;
     const char *authority;
+    _Atomic uint32_t hosts;      /* that Register has made at the server, the preflight's too */
+    _Atomic uint32_t doubts;     /* agents whose Register has had no answer: there may be more */
     _Atomic uint32_t storm_left; /* agents that have not beaten since the storm */
     _Atomic uint64_t storm_ns;   /* when the connections were dropped; 0: not yet */
     _Atomic int64_t *up;         /* by lane: streams that answer */
@@ -138,6 +140,7 @@ struct agent {
     uint8_t state;        /* enum agent_state */
     uint8_t tries;        /* failures in a row: the backoff's exponent */
     bool id_is_uuid, registered, opened, ready_to_send, fresh_stream;
+    bool known, doubted;        /* the server has a host of it; may have one: see `doubts` */
     bool stormed;               /* has not beaten since the storm */
     uint16_t cpu, memory, disk; /* hundredths of a percent */
     uint32_t steps;             /* of the walk that these take */

@@ -347,6 +347,7 @@ void fleet_stop(struct lane *lane)
         link_free(&f->link[i]);
     for (uint32_t i = 0; i < f->desk_count; i++)
         link_free(&f->desks[i]);
+    ((struct agent_job *)f->job)->doubts += f->registering;
     rpcs_free(f);
     for (uint32_t i = 0; i < f->agent_count; i++) {
         duty_free(f, &f->agents[i]);

@@ -85,6 +85,7 @@ static void done(struct rpc *c, const struct stream_end *end)
     m = agent__v1__register_response__unpack(NULL, c->answer.len,
                                              (const uint8_t *)buf_text(&c->answer));
     if (m) {
+        ((struct agent_job *)t->fleet.job)->hosts++;
         judge(t, m);
         agent__v1__register_response__free_unpacked(m, NULL);
     } else {

@@ -131,6 +131,25 @@ static void settle(struct rpc *c, const Agent__V1__RegisterResponse *m)
     }
 }
 
+/* Whether the server has a host of the agent: only an answer tells, and a status without one. */
+static void note_host(struct rpc *c, const struct stream_end *end)
+{
+    struct agent_job *j = (struct agent_job *)c->fleet->job;
+    struct agent *a = c->agent;
+
+    if (end->outcome == OP_OK && !a->known) {
+        a->known = true;
+        j->hosts++;
+    }
+    if ((end->outcome == OP_OK || end->code >= 0) && a->doubted) {
+        a->doubted = false;
+        j->doubts--;
+    } else if (end->outcome != OP_OK && end->code < 0 && !a->known && !a->doubted) {
+        a->doubted = true;
+        j->doubts++;
+    }
+}
+
 static void done(struct rpc *c, const struct stream_end *end)
 {
     struct fleet *f = c->fleet;
@@ -138,6 +157,7 @@ static void done(struct rpc *c, const struct stream_end *end)
     char why[AGENT_WHY];
 
     f->registering--;
+    note_host(c, end);
     if (end->outcome == OP_OK) {
         m = agent__v1__register_response__unpack(NULL, c->answer.len,
                                                  (const uint8_t *)buf_text(&c->answer));

@@ -218,9 +218,26 @@ static void stop_steps(struct phase_run *p, bool hurry, bool interrupted)
 static bool until_stopped(const struct phase_run *p)
 {
     for (int i = 0; i < p->step_count; i++)
-        if (p->steps[i].step->load.duration == DURATION_UNTIL_STOPPED)
+        if (p->steps[i].step->load.duration == DURATION_UNTIL_STOPPED &&
+            !p->steps[i].step->load.with_others)
             return true;
     return false;
+}
+
+/* Steps that last as long as the others: their end is now, once those are over. */
+static void follow_others(struct phase_run *p)
+{
+    bool any = false;
+
+    for (int i = 0; i < p->step_count; i++) {
+        if (!p->steps[i].step->load.with_others && !is_over(&p->steps[i]))
+            return;
+        any |= p->steps[i].step->load.with_others;
+    }
+    for (int i = 0; any && i < p->step_count; i++)
+        if (p->steps[i].step->load.with_others)
+            atomic_store(&p->steps[i].control.stop_ns, now_ns());
+    p->followed = any;
 }
 
 /* Ctrl-C is the planned end of `until-stopped`, and cuts everything else short. */
@@ -230,6 +247,8 @@ static void watch(struct phase_run *p)
     struct err e;
 
     monitor_tick(p->c->monitor);
+    if (!p->followed)
+        follow_others(p);
     if (p->stopped)
         return;
     if (*p->c->interrupted && until_stopped(p)) {

@@ -49,6 +49,7 @@ struct phase_run {
     _Atomic int running;
     int done_fd; /* eventfd: a lane has ended */
     bool stopped;
+    bool followed; /* steps with the duration `with-others` have been told their end */
 };
 
 /* Its first reason for not having run stays. */

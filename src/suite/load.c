@@ -83,7 +83,9 @@ const struct opt load_table[] = {
     LOAD_RATE(rate, NULL,
               "arrivals, whether or not the target keeps up; of hold-connections, opened",
               .example = "200/s"),
-    OPT_NODE(duration, "operations become due for this long; or until-stopped (the first Ctrl-C)",
+    OPT_NODE(duration,
+             "operations become due for this long; or until-stopped (the first Ctrl-C), or "
+             "with-others (as long as another step of the phase)",
              .example = "30s", .schema_ref = "duration"),
     OPT_NODE(stages, "list of {duration, target}: linear ramps, one after another",
              .schema = STAGES_SCHEMA),
@@ -182,7 +184,8 @@ static void bind_duration(struct load *l, const struct node *n, const char *path
 
     if (n->deferred)
         return;
-    if (n->type == NODE_SCALAR && strcmp(n->text, "until-stopped") == 0)
+    l->with_others = n->type == NODE_SCALAR && strcmp(n->text, "with-others") == 0;
+    if (l->with_others || (n->type == NODE_SCALAR && strcmp(n->text, "until-stopped") == 0))
         l->duration = DURATION_UNTIL_STOPPED;
     else
         opt_bind_value(&row, n, arena_printf(b->arena, "%s.duration", path), &l->duration, b);

@@ -42,6 +42,7 @@ struct load {
     struct stage *stages;
     int stage_count;
     int64_t duration;       /* ns; DURATION_UNTIL_STOPPED; 0: until the iterations are done */
+    bool with_others;       /* until the last of the phase's other steps is over */
     int64_t start_time;     /* ns after the phase begins */
     int64_t graceful_stop;  /* ns */
     int64_t max_in_flight;  /* operations at once, over all lanes */

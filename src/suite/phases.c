@@ -231,6 +231,18 @@ static void check_phase_name(const struct suite *suite, const struct phase *phas
                      phase->name);
 }
 
+/* Somebody has to end it. */
+static void check_with_others(const struct phase *phase, const struct bind *b)
+{
+    int alone = 0;
+
+    for (int i = 0; i < phase->step_count; i++)
+        alone += phase->steps[i].load.with_others;
+    if (alone > 0 && alone == phase->step_count)
+        diag_add(b->diags, phase->at,
+                 "duration with-others: phase \"%s\" has no step that ends by itself", phase->name);
+}
+
 static void bind_phase(struct suite_scope *s, struct phase *phase, struct node *n, const char *path,
                        const struct bind *b)
 {
@@ -256,6 +268,7 @@ static void bind_phase(struct suite_scope *s, struct phase *phase, struct node *
         during_resolve(phase, b);
         step_bind_own(&phase->steps[0], path, b);
     }
+    check_with_others(phase, b);
     for (int i = 0; i < phase->step_count; i++) {
         imply_threshold(&phase->steps[i], phase, b);
         warn_blind(&phase->steps[i], b);

@@ -27,6 +27,8 @@ static double length_of(const struct load *l)
 {
     int64_t length = load_length(l);
 
+    if (l->with_others)
+        return 0;
     if (length == DURATION_UNTIL_STOPPED)
         return -1;
     if (l->executor == EX_STEPPING)

@@ -110,7 +110,7 @@ shake 0 "cleanup with it" cleanup "$OUT"
 
 # Killed at any moment: after one cleanup nothing is left, and the journal never had a secret in it.
 forget_rows
-for moment in 0.02 0.05 0.08 0.12 0.16 0.2 0.25 0.3; do
+for moment in 0.02 0.06 0.1 0.15 0.2 0.3; do
     start_run "$@" --set hosts=300 --set hold=20s
     sleep $moment
     kill -KILL "$RUN"

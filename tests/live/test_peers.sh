@@ -13,17 +13,171 @@ messages() {
 }
 messages
 
-# What holds our server to the contract is held to it first.
-for flags in "" "--mtls --no-terminal"; do
-    dir=$TMP/server$(echo "$flags" | tr -d ' ')
+# Our agents against a server that shares nothing with us.  What each of them said is in its report.
+LIVE_TOKEN=peer-token
+export LIVE_TOKEN
+serve() { # FLAGS...; its folder is $dir, its address $address
+    count=$((count + 1))
+    dir=$TMP/peer$count
     mkdir "$dir"
-    # shellcheck disable=SC2086
-    env "LIVE_TEST=$TMP" $python $peers/ingest_server.py --dir "$dir" $flags >"$dir/log" 2>&1 &
+    env "LIVE_TEST=$TMP" $python $peers/ingest_server.py --dir "$dir" "$@" >"$dir/log" 2>&1 &
     server=$!
-    check "the peer's server is up $flags" until_true test -e "$dir/port"
-    # shellcheck disable=SC2086
-    check "the peer's client finds the contract kept by the peer's server $flags" \
-        $python $peers/ingest_client.py check "localhost:$(cat "$dir/port")" --ca "$dir/ca.pem" $flags
+    check "the peer's server is up $*" until_true test -e "$dir/port"
+    address=localhost:$(cat "$dir/port" 2>/dev/null)
+}
+stop() {
     kill -TERM $server
     wait $server
+}
+fleet() {
+    want=$1 what=$2
+    shift 2
+    new_out
+    program run tests/live/suites/peer-fleet.yaml --set address="$address" --set ca="$dir/ca.pem" "$@" \
+        --out "$OUT" >"$TMP/stdout" 2>"$TMP/stderr" </dev/null
+    expect_code "$want" $? "$what"
+    expect_agreement "$want" "$what"
+}
+saw() { # WHAT EXPRESSION over the report `r`
+    check "$1" $python -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+beats = r["beats_of"]
+if not eval(sys.argv[2]):
+    del r["beats_of"]
+    sys.exit(f"{r}")' "$dir/report.json" "$2"
+}
+
+serve --push tests/live/suites/peer-pushes.json
+fleet 0 "a fleet against Google's server"
+stop
+saw "every agent registered, and one for the preflight" 'r["agents"] == 21 and r["codes"]["Register:OK"] == 21'
+saw "public keys are the contract's raw 32 bytes" 'r["keys_raw"] == 21 and r["keys_other"] == 0'
+saw "the signatures of their CSRs hold" 'r["csr_good"] == 21 and r["csr_bad"] == 0'
+saw "a token first, then the agent's id" 'r["first_tokens"] == 20 and r["beats_misnamed"] == 0'
+saw "each has one stream and beats once an interval" 'r["streams"] == 20 and all(4 <= len(b) <= 20 for b in beats.values())'
+saw "queries are answered" 'r["query_results"] == {"list_ports:ok:3:0": 20, "list_services:ok:0:2": 20}'
+saw "inventories arrive whole, with a token" 'r["inventories"] == 20 and r["packages"] == 20000'
+saw "terminals are held and closed" 'r["terminals"] == 20'
+saw "checks run at their interval" '20 <= sum(r["check_results"].values()) <= 100'
+saw "the server's certificate is pinned" 'r["pinned"] > r["beats"] // 2 and r["versions"] == {"dev": r["beats"]}'
+
+serve --mtls --no-terminal
+fleet 0 "with client certificates" --set checks='count==0' --set fan_out=1 --set shown=agent
+stop
+saw "each shows its own certificate" 'r["certificate_own"] == 20 and r["certificate_other"] == 0'
+serve --mtls --no-terminal
+fleet 0 "with one certificate for a connection" --set checks='count==0'
+stop
+saw "the certificate of an agent of that connection" 'r["certificate_own"] + r["certificate_other"] == 20 and r["certificate_own"] >= 4'
+
+# What goes wrong, each case beside the others: most of their time is waiting.
+job() {
+    jobs=$((jobs + 1))
+    (
+        trap - EXIT
+        TMP=$TMP/job$jobs-
+        TMPDIR=$TMP/tmp
+        mkdir -p "$TMPDIR"
+        "$@" 2>&1
+        kill -TERM $server 2>/dev/null
+    ) >"$TMP/job$jobs.out" &
+}
+jobs=0
+
+# A rolling restart and a cut are counted reconnects, after which all beat again.
+restarts() {
+    serve
+    ( sleep 1; kill -USR1 $server; sleep 2; kill -USR2 $server ) &
+    fleet 0 "a rolling restart and a cut" --set duration=6s --set checks='count==0' --set reconnects='count>=40' \
+        --set failed='rate<80%' --set missed='count<1000'
+    stop
+    saw "all beat again" 'r["streams"] >= 60 and all(max(map(max, beats.values())) - b[-1] < 2 for b in beats.values())'
+}
+slow() {
+    serve --latency 0.3
+    fleet 1 "a slow server breaches" --set rtt=100ms --set checks='count==0' --set missed='count<100000'
+    stop
+}
+wrong_token() {
+    serve --token other
+    fleet 3 "a wrong token"
+    check "is named with its cure" grep -qi "token" "$OUT/summary.txt"
+    stop
+}
+pending() {
+    serve --pending
+    fleet 3 "a token that approves nobody"
+    check "is found by the preflight alone" grep -qi "approv" "$OUT/summary.txt"
+    stop
+    saw "and costs one registration" 'r["agents"] == 1'
+}
+no_service() {
+    serve --no-service
+    fleet 3 "a server without the service"
+    check "is told as UNIMPLEMENTED" grep -q "UNIMPLEMENTED" "$OUT/result.json"
+    stop
+    serve --no-alpn
+    fleet 3 "a server that does not take h2"
+    stop
+}
+no_tls() {
+    serve --plain
+    $python -c "import sys; sys.path.insert(0, 'tests/peers'); import ca; print(ca.pem(ca.Authority('x').certificate))" >"$dir/ca.pem"
+    fleet 3 "TLS to a port without it"
+    stop
+}
+hostile() {
+    serve --garbage
+    fleet 1 "replies that are no protobuf" --set checks='count==0' --set reconnects='count<100000' --set missed='count<100000'
+    check "are told as such" grep -qi "protobuf\|malformed\|message" "$OUT/result.json"
+    stop
+    serve --huge
+    fleet 1 "replies over 4 MiB" --set checks='count==0' --set reconnects='count<100000' --set missed='count<100000' --set agents=4
+    stop
+}
+refused() {
+    serve --fail Heartbeat=14:3
+    fleet 0 "every third stream refused: they come back" --set duration=4s --set checks='count==0' \
+        --set reconnects='count<100000' --set failed='rate<80%' --set missed='count<100000'
+    stop
+    saw "all are up in the end" 'len(beats) == 20'
+}
+# What holds our server to the contract is held to it as well.
+contract() {
+    serve "$@"
+    check "the peer's client finds the contract kept by the peer's server $*" \
+        $python $peers/ingest_client.py check "$address" --ca "$dir/ca.pem" "$@"
+    stop
+}
+job contract
+job contract --mtls --no-terminal
+for what in wrong_token pending no_service no_tls; do
+    job $what
 done
+wait
+for what in restarts slow hostile refused; do
+    job $what
+done
+wait
+cat "$TMP"/job*.out
+failures=$((failures + $(cat "$TMP"/job*.out | grep -c '^not ok')))
+
+# The phases of a fleet are uniform (Kolmogorov-Smirnov against the uniform distribution), and every agent
+# beats once an interval, give or take the jitter: by the server's clock, which a busy machine makes late.
+serve
+fleet 0 "a fleet whose beats are timed by the server" --set agents=150 --set interval=1s --set duration=5s \
+    --set fan_out=50 --set checks='count==0' --set missed='count<10'
+stop
+check "beats are uniform in phase, once an interval" $python - "$dir/report.json" <<'PY'
+import json, math, sys
+beats = {a: sorted(t) for a, t in json.load(open(sys.argv[1]))["beats_of"].items()}
+assert len(beats) == 150
+phases = sorted(t[2] % 1.0 for t in beats.values())
+n = len(phases)
+distance = max(max((i + 1) / n - p, p - i / n) for i, p in enumerate(phases))
+assert distance < 1.95 / math.sqrt(n), f"D = {distance} (p < 0.001)"
+gaps = [b - a for t in beats.values() for a, b in zip(t[1:], t[2:])]
+odd = [g for g in gaps if not 0.75 < g < 1.25]
+assert len(odd) < len(gaps) * 0.02, odd
+assert all(4 <= len(t) <= 6 for t in beats.values()), sorted(map(len, beats.values()))
+PY
