@@ -75,7 +75,15 @@ found "a plain 429: counted as malformed" "plain-429 breach rate_limit_malformed
 fault urn-429 "part directory: status 429 without ACME's rateLimited: urn urn:ietf:params:acme:error:malformed"
 
 run 0 "every part against pebble, strict, with its rejected nonces and real http-01" \
-    tests/live/suites/acme-pebble.yaml
+    tests/live/suites/acme-pebble.yaml --only whole --only bound --only rsa
+check "the secret of the binding stands in no file" \
+    sh -c "! grep -rF -f tests/live/suites/acme-eab.txt '$OUT' '$TMP/stdout' '$TMP/stderr'"
+run 1 "what pebble refuses is a breach" \
+    tests/live/suites/acme-pebble.yaml --only not-bound --only nobody-answers
+check "an account without its binding: the URN is in the reason" \
+    grep -q 'part new-account: externalAccountRequired (status 403)' "$OUT/result.json"
+check "a challenge that nobody answers: the reason is the server's" \
+    grep -q 'part challenges: the authorization of 0.example.test is invalid: Get' "$OUT/result.json"
 
 run 0 "every part against the embedded target" tests/live/suites/acme-target.yaml
 run 1 "an issue that never comes is found" tests/live/suites/acme-target.yaml --set options=--acme-issue-after=1h
