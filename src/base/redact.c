@@ -18,6 +18,7 @@
 #include "base/mem.h"
 
 #define SECRET_MIN 4
+#define CUT_MIN    6 /* of a secret's beginning where a text was cut */
 
 struct base64_form {
     char *text; /* characters that the secret alone determines */
@@ -241,6 +242,25 @@ static size_t match_any(const char *text, const char *at, const char *end)
     return longest;
 }
 
+/*
+ * The beginning of a secret where a text was cut: at its end, or before the dots that say so.  A
+ * few bytes of it are no secret, and would hit words of everyday.
+ */
+static size_t match_cut(const char *at, const char *end)
+{
+    for (int i = 0; i < secret_count; i++) {
+        const struct secret *s = &secrets[i];
+        size_t n = 0;
+
+        while (n < s->len && at + n < end && at[n] == s->text[n])
+            n++;
+        if (n >= CUT_MIN && n < s->len &&
+            (at + n == end || (end - at - (ptrdiff_t)n >= 3 && memcmp(at + n, "...", 3) == 0)))
+            return n;
+    }
+    return 0;
+}
+
 void redact(const char *text, size_t len, struct buf *out)
 {
     const char *end = text + len, *covered = text, *plain = text;
@@ -248,6 +268,8 @@ void redact(const char *text, size_t len, struct buf *out)
     for (const char *at = text; at < end; at++) {
         size_t hit = match_any(text, at, end);
 
+        if (hit == 0)
+            hit = match_cut(at, end);
         if (hit == 0)
             continue;
         if (at >= covered) {

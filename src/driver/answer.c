@@ -98,9 +98,10 @@ static json_t *answer_json(struct answer *a)
     const char *body = a->body ? a->body : "";
 
     if (!a->parsed && !a->cut)
-        a->json = json_loadb(body, a->body_len, JSON_DECODE_ANY, NULL);
+        a->json = json_loadb(body, a->body_len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     if (!a->parsed && !a->cut && !a->json) /* perhaps an integer beyond 64 bits: those are reals */
-        a->json = json_loadb(body, a->body_len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+        a->json = json_loadb(body, a->body_len,
+                             JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
     a->parsed = true;
     return a->json;
 }
@@ -279,7 +280,7 @@ static bool plain_text(const struct source *s, const struct answer *a, char *out
     } else if (!http1_field(&head, s->name, &value)) {
         return false;
     }
-    if (value.len >= size || memchr(value.data, '\0', value.len))
+    if (value.len == 0 || value.len >= size || memchr(value.data, '\0', value.len))
         return false;
     memcpy(out, value.data, value.len);
     out[value.len] = '\0';
@@ -302,6 +303,32 @@ bool source_number(const struct source *s, struct answer *a, double *value)
     return isfinite(*value);
 }
 
+/* Null and nothing at all are what a server says while it has no value yet. */
+static bool is_nothing(const json_t *v)
+{
+    return !v || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0);
+}
+
+void source_missing(const struct source *s, struct answer *a, size_t size, char out[80])
+{
+    json_t *v = s->json && answer_json(a) ? find(a->json, s->name) : NULL;
+
+    if (s->json && a->cut)
+        snprintf(out, 80, "the body is longer than max_body");
+    else if (s->json && !a->json)
+        snprintf(out, 80, "the body is not JSON");
+    else if (s->json && !v)
+        snprintf(out, 80, "no json %.60s", *s->name ? s->name : "at all");
+    else if (s->json && is_nothing(v))
+        snprintf(out, 80, "json %.50s is %s", s->name, json_is_null(v) ? "null" : "empty");
+    else if (s->json)
+        snprintf(out, 80, "json %.30s has a NUL or more than %zu bytes", s->name, size - 1);
+    else if (s->pattern)
+        snprintf(out, 80, "the pattern finds none in the body, or more than %zu bytes", size - 1);
+    else
+        snprintf(out, 80, "no header %.60s", s->name);
+}
+
 bool source_text(const struct source *s, struct answer *a, char *out, size_t size)
 {
     json_t *v;
@@ -310,13 +337,13 @@ bool source_text(const struct source *s, struct answer *a, char *out, size_t siz
     if (!s->json)
         return plain_text(s, a, out, size);
     v = answer_json(a) ? find(a->json, s->name) : NULL;
-    if (!v)
+    if (is_nothing(v))
         return false;
     if (json_is_string(v))
         n = json_string_length(v) < size ? json_string_length(v) : size;
     else
         n = json_dumpb(v, out, size, JSON_ENCODE_ANY | JSON_COMPACT);
-    if (n == 0 ? !json_is_string(v) : n >= size)
+    if (n == 0 || n >= size || (json_is_string(v) && memchr(json_string_value(v), '\0', n)))
         return false;
     if (json_is_string(v))
         memcpy(out, json_string_value(v), n);

@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/redact.h"
 #include "driver/answer.h"
 #include "net/http1.h"
 #include "net/pattern.h"
 
-#define OPT_OF struct expect_opts
+#define LOOKED_MAX (4 * QUOTED_MAX) /* of a body: a secret is found before it is cut */
+
+#define OPT_OF     struct expect_opts
 const struct opt expect_table[] = {
     OPT_TEXTS(status, "acceptable status codes, classes or ranges", .example = "[200, 404, 5xx]"),
     OPT_NODE(header,
@@ -184,13 +188,17 @@ int expect_checks(const struct expect *x)
 
 void answer_quote(const struct answer *a, char out[QUOTED_ROOM])
 {
-    size_t len = a->body_len < QUOTED_MAX ? a->body_len : QUOTED_MAX;
+    size_t looked = a->body_len < LOOKED_MAX ? a->body_len : LOOKED_MAX, len;
+    struct buf clean = {0};
 
-    snprintf(out, QUOTED_ROOM, "%.*s%s", (int)len, a->body ? a->body : "",
-             len < a->body_len ? "..." : "");
+    redact(a->body ? a->body : "", looked, &clean);
+    len = clean.len < QUOTED_MAX ? clean.len : QUOTED_MAX;
+    snprintf(out, QUOTED_ROOM, "%.*s%s", (int)len, buf_text(&clean),
+             len < clean.len || looked < a->body_len ? "..." : "");
     for (char *p = out; *p; p++)
         if (iscntrl((unsigned char)*p))
             *p = ' ';
+    buf_free(&clean);
 }
 
 /* What a status says about whom to turn to. */
@@ -230,8 +238,9 @@ static bool field_met(const struct field *f, const struct answer *a, char why[WH
     }
     if (pattern_search(f->pattern, value.data, value.len))
         return true;
-    snprintf(why, WHY_MAX, "header %s is \"%.*s\", expected \"%s\"", f->name,
-             (int)(value.len < 80 ? value.len : 80), value.data, f->text);
+    snprintf(why, WHY_MAX, "header %s is \"%.*s%s\", expected \"%s\"", f->name,
+             (int)(value.len < 80 ? value.len : 80), value.data, value.len > 80 ? "..." : "",
+             f->text);
     return false;
 }
 

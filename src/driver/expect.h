@@ -39,7 +39,7 @@ void answer_release(struct answer *a); /* what judging it has made */
 #define QUOTED_MAX  80
 #define QUOTED_ROOM (QUOTED_MAX + 4)
 
-/* The beginning of its body, on one line. */
+/* The beginning of its body, on one line, without secrets. */
 void answer_quote(const struct answer *a, char out[QUOTED_ROOM]);
 
 /*
@@ -68,5 +68,8 @@ struct source {
 };
 bool source_parse(struct source *s, const char *text, struct arena *arena, struct err *e);
 bool source_number(const struct source *s, struct answer *a, double *value);
-/* As text, at most size-1 bytes and NUL; false if it is not there or longer. */
+/* As text, 1 to size-1 bytes and NUL; false if it is not there, null, empty or longer. */
 bool source_text(const struct source *s, struct answer *a, char *out, size_t size);
+
+/* Why source_text() has none: "no json /id", "the body is not JSON", ... */
+void source_missing(const struct source *s, struct answer *a, size_t size, char out[80]);

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -22,13 +23,16 @@ static bool render(const struct template *t, const struct template_values *v, ch
     return n > 0 && n < size;
 }
 
-/* Hex in lower case without colons, as the facts have it. */
+/* Hex in lower case without colons or blanks, as the facts have it; "SHA256:" before it goes. */
 static void normalize(char *text)
 {
+    const char *p = strncasecmp(text, "sha-256", 7) == 0  ? text + 7
+                    : strncasecmp(text, "sha256", 6) == 0 ? text + 6
+                                                          : text;
     char *to = text;
 
-    for (const char *p = text; *p; p++)
-        if (*p != ':')
+    for (; *p; p++)
+        if (*p != ':' && *p != ' ' && *p != '=')
             *to++ = (char)tolower((unsigned char)*p);
     *to = '\0';
 }

@@ -28,7 +28,7 @@ static void give_back(struct flow_op *f)
 static bool take_captures(struct flow_op *f, struct answer *a, char why[WHY_MAX])
 {
     const struct request *r = f->part->request;
-    char shown[QUOTED_ROOM];
+    char shown[QUOTED_ROOM], missing[80];
 
     for (int i = 0; i < r->capture_count; i++) {
         int at = f->part->first_capture + i;
@@ -39,8 +39,9 @@ static bool take_captures(struct flow_op *f, struct answer *a, char why[WHY_MAX]
             continue;
         }
         answer_quote(a, shown);
-        snprintf(why, WHY_MAX, "nothing to capture as %.30s in status %d: %s", r->captures[i].name,
-                 a->status, shown);
+        source_missing(&r->captures[i].from, a, CAPTURE_ROOM, missing);
+        snprintf(why, WHY_MAX, "nothing to capture as %.30s: %.60s; status %d: %.70s",
+                 r->captures[i].name, missing, a->status, shown);
         return false;
     }
     return true;
@@ -124,7 +125,7 @@ void flow_request_try(struct flow_op *f)
     struct err e;
 
     if (!render(f, why)) {
-        flow_tried(f, OP_LOCAL, false, why);
+        flow_tried(f, f->part->first_capture > 0 ? OP_UNEXPECTED : OP_LOCAL, false, why);
         return;
     }
     f->transfer = fetch_take(pool_of(f), flow_lane_of(f)->transfers);

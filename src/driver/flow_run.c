@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/redact.h"
 #include "base/units.h"
 #include "driver/flow.h"
 #include "driver/flow_run.h"
@@ -76,13 +77,16 @@ static void end_pass(struct flow_op *f, enum outcome outcome, const char *why)
 static void fail_pass(struct flow_op *f, enum outcome outcome, const char *why, uint64_t now)
 {
     char reason[WHY_MAX], took[UNITS_MAX];
+    struct buf clean = {0};
 
+    redact(why, strlen(why), &clean); /* before it is cut */
     if (f->part->within)
-        snprintf(reason, sizeof(reason), "part %.40s: %.120s (%d %s in %s)", f->part->name, why,
-                 f->tries, f->tries == 1 ? "try" : "tries",
+        snprintf(reason, sizeof(reason), "part %.40s: %.120s (%d %s in %s)", f->part->name,
+                 buf_text(&clean), f->tries, f->tries == 1 ? "try" : "tries",
                  units_print_duration((double)(now - f->part_ns), took));
     else
-        snprintf(reason, sizeof(reason), "part %.40s: %.150s", f->part->name, why);
+        snprintf(reason, sizeof(reason), "part %.40s: %.150s", f->part->name, buf_text(&clean));
+    buf_free(&clean);
     end_pass(f, outcome, reason);
 }
 

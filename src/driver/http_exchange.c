@@ -190,12 +190,13 @@ static bool keep_captures(struct http_op *h, struct answer *a, char why[WHY_MAX]
 
     for (int i = 0; j->captured && i < h->request->capture_count; i++) {
         const struct capture *c = &h->request->captures[i];
+        char missing[80];
 
         if (source_text(&c->from, a, j->captured[i], CAPTURED_MAX))
             continue;
         j->captured[i][0] = '\0';
-        snprintf(why, WHY_MAX, "capture \"%.60s\": the answer has nothing at %.80s", c->name,
-                 c->from.name ? c->from.name : "the pattern");
+        source_missing(&c->from, a, CAPTURED_MAX, missing);
+        snprintf(why, WHY_MAX, "nothing to capture as %.60s: %s", c->name, missing);
         return false;
     }
     return true;

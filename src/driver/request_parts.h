@@ -11,7 +11,7 @@
 enum piece_kind {
     PIECE_TEXT,
     PIECE_BODY,       /* anything goes */
-    PIECE_TARGET,     /* no white space, no controls */
+    PIECE_TARGET,     /* constant: no white space, no controls; rendered: percent-encoded */
     PIECE_FIELD,      /* no line ends, no NUL */
     PIECE_BASE64,     /* its base64 is sent */
     PIECE_JSON,       /* inside a JSON string */

@@ -2,8 +2,9 @@
  * request_render.c - pieces to bytes, for one operation.
  *
  * The body is rendered first, behind the largest possible head, because the head has its length;
- * the head is then moved up against it.  What a template brings into a request line or a field is
- * checked: a value with a line end would become a field, or a request, of its own.
+ * the head is then moved up against it.  A value with a line end would become a field, or a
+ * request, of its own: what a template brings into a field is checked, and what it brings into the
+ * path or query percent-encoded where it cannot stand there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,8 @@ void pieces_template(struct pieces *p, struct arena *arena, enum piece_kind kind
         room = room * 7 + 2;
     else if (kind == PIECE_BASE64)
         room = room * 3 + 8;
+    else if (kind == PIECE_TARGET)
+        room *= 3;
     add(p, arena, &(struct piece){kind, NULL, 0, t, room});
 }
 
@@ -160,6 +163,37 @@ static size_t put_json_value(char *out, size_t len, size_t room)
     return len + 2;
 }
 
+/* RFC 3986 2: what can stand in a path or query by itself, what is escaped already left alone. */
+static bool stands_in_target(unsigned char c)
+{
+    return c > ' ' && c < 0x7f && !strchr("\"#<>\\^`{|}", c);
+}
+
+static size_t put_target(char *out, size_t len, size_t room)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *in = out, *end = out + len;
+    size_t n = 0;
+
+    while (in < end && stands_in_target((unsigned char)*in))
+        in++;
+    if (in == end)
+        return len;
+    in = memmove(out + room - len, out, len);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)in[i];
+
+        if (stands_in_target(c)) {
+            out[n++] = (char)c;
+            continue;
+        }
+        out[n++] = '%';
+        out[n++] = digits[c >> 4];
+        out[n++] = digits[c & 15];
+    }
+    return n;
+}
+
 const char *json_quote(const char *text, struct arena *arena)
 {
     size_t len = strlen(text), room = len * 7 + 2;
@@ -193,6 +227,8 @@ static size_t put_piece(const struct piece *p, const struct template_values *v, 
         return put_json_value(out, len, p->room);
     case PIECE_BASE64:
         return put_base64(out, len, p->room);
+    case PIECE_TARGET:
+        return put_target(out, len, p->room);
     case PIECE_BODY:
         return len;
     default:

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
+#include "base/redact.h"
 #include "base/rng.h"
 #include "run/result.h"
 
@@ -59,13 +61,24 @@ static int by_count(const void *a, const void *b)
     return strcmp(x->why, y->why);
 }
 
+/* A reason may have been cut in the middle of a secret, and does not end there in every report. */
+static const char *clean(const char *why, struct arena *arena)
+{
+    struct buf b = {0};
+    const char *copy;
+
+    redact(why, strlen(why), &b);
+    copy = arena_strdup(arena, buf_text(&b));
+    buf_free(&b);
+    return copy;
+}
+
 struct error_count *failures_list(struct failures *f, struct arena *arena)
 {
     struct error_count *list = arena_array(arena, struct error_count, f->n);
 
     qsort(f->v, (size_t)f->n, sizeof(f->v[0]), by_count);
     for (int i = 0; i < f->n; i++)
-        list[i] =
-            (struct error_count){f->v[i].outcome, arena_strdup(arena, f->v[i].why), f->v[i].count};
+        list[i] = (struct error_count){f->v[i].outcome, clean(f->v[i].why, arena), f->v[i].count};
     return list;
 }

@@ -26,6 +26,9 @@ certctl 1 "a rate limiter is found" api --set limit=20/s --set duration=2s
 breached "the limiter: its answers are counted apart" 'rate_limited count==0'
 
 certctl 0 "a certificate is ordered, deployed and served" deploy
+sed -e 's/fingerprint: "%{leaf}"/fingerprint: "SHA256:%{leaf}"/' -e "s|\.\./fixtures|$PWD/fixtures|" \
+    suites/certctl-deploy.yaml >"$TMP/deploy.yaml"
+run 0 "a fingerprint that names its hash is one" "$TMP/deploy.yaml" --preset smoke --set duration=500ms
 certctl 1 "a deployment that never comes is found" deploy --set deploy_after=1h --set within=400ms \
     --set duration=1s
 said "never deployed: the reason names part and answer" 'part deployed: json /status is ..pending.., expected deployed'

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/redact.h"
 #include "base/err.h"
 #include "driver/expect.h"
 
@@ -144,6 +145,23 @@ static void a_cut_or_broken_body_is_no_json(void **state)
     arena_free(&arena);
 }
 
+/* A secret that the quotation would cut in two is found before it is. */
+static void a_quoted_body_has_no_secrets(void **state)
+{
+    char text[200] = "", quoted[QUOTED_ROOM];
+    struct answer a = {.body = text};
+
+    (void)state;
+    redact_add("sesame-and-lilies");
+    memset(text, 'y', QUOTED_MAX - 3);
+    strcpy(text + QUOTED_MAX - 3, "sesame-and-lilies, and more");
+    a.body_len = strlen(text);
+    answer_quote(&a, quoted);
+    assert_null(strstr(quoted, "yses"));
+    assert_string_equal(quoted + QUOTED_MAX - 5, "yy***...");
+    redact_reset();
+}
+
 static void sources_are_read(void **state)
 {
     struct arena arena = {0};
@@ -202,5 +220,6 @@ static void patterns_find_their_first_group(void **state)
 }
 
 UNIT_GROUP(expect, cmocka_unit_test(parts_are_judged), cmocka_unit_test(mistakes_are_reported),
-           cmocka_unit_test(a_cut_or_broken_body_is_no_json), cmocka_unit_test(sources_are_read),
+           cmocka_unit_test(a_cut_or_broken_body_is_no_json),
+           cmocka_unit_test(a_quoted_body_has_no_secrets), cmocka_unit_test(sources_are_read),
            cmocka_unit_test(patterns_find_their_first_group))

@@ -33,6 +33,16 @@ struct server {
     char last[512]; /* the path asked for last */
 };
 
+static const char *const said[] = {
+    "{\"id\":null}",
+    "{\"id\":\"\"}",
+    "{\"id\":\"a",
+    "{\"id\":\"a b?c#\u00fc%41\"}",
+    "{\"id\":\"a\\u0000b\"}",
+    "{\"id\":\"a\\r\\nX: y\"}",
+    "{\"other\":1}",
+};
+
 static void answer(struct server *s, int fd, const char *path)
 {
     const char *status = strncmp(path, "/fail", 5) == 0    ? "500 No"
@@ -45,6 +55,8 @@ static void answer(struct server *s, int fd, const char *path)
     else if (strncmp(path, "/look", 5) == 0)
         snprintf(body, sizeof(body), "{\"status\":\"%s\"}",
                  atomic_fetch_add(&s->looks, 1) < 2 ? "pending" : "deployed");
+    else if (strncmp(path, "/say", 4) == 0)
+        snprintf(body, sizeof(body), "%s", said[path[4] - '0']);
     snprintf(out, sizeof(out), "HTTP/1.1 %s\r\nX-Zone: eu\r\nContent-Length: %zu\r\n\r\n%s", status,
              strlen(body), body);
     if (send(fd, out, strlen(out), MSG_NOSIGNAL) < 0)
@@ -214,16 +226,67 @@ static void the_first_failure_ends_the_pass(void **state)
     bench_free(&b);
 }
 
+/* One pass that captures from what was `said` and uses it in `use` of another request. */
+static void capture_and_use(struct bench *b, struct server *s, int what, const char *use)
+{
+    char yaml[512];
+
+    snprintf(yaml, sizeof(yaml),
+             "parts:\n"
+             "  - {name: get, http: {target: t, path: /say%d, capture: {id: 'json:/id'}}}\n"
+             "  - {name: use, http: {target: t, %s}}\n",
+             what, use);
+    run(b, s, yaml, 1);
+}
+
 static void a_missing_capture_shows_what_came(void **state)
+{
+    static const struct {
+        int what;
+        const char *why;
+    } cases[] = {
+        {0, "part get: nothing to capture as id: json /id is null; status 200: {\"id\":null}"},
+        {1, "part get: nothing to capture as id: json /id is empty; status 200: {\"id\":\"\"}"},
+        {2, "part get: nothing to capture as id: the body is not JSON; status 200: {\"id\":\"a"},
+        {4,
+         "part get: nothing to capture as id: json /id has a NUL or more than 1024 bytes; status "
+         "200: {\"id\":\"a\\u0000b\"}"},
+        {6, "part get: nothing to capture as id: no json /id; status 200: {\"other\":1}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bench b = {0};
+        struct server s;
+
+        capture_and_use(&b, &s, cases[i].what, "path: '/%{id}'");
+        assert_int_equal(b.failed, 1);
+        assert_int_equal(s.requests, 1);
+        assert_string_equal(b.why, cases[i].why);
+        bench_free(&b);
+    }
+}
+
+/* What a server says may not become another path, query, field or request. */
+static void a_capture_stays_where_it_is_put(void **state)
 {
     struct bench b = {0};
     struct server s;
 
     (void)state;
-    run(&b, &s, "parts: [{name: order, http: {target: t, path: /x, capture: {id: 'json:/id'}}}]",
-        1);
-    assert_int_equal(b.failed, 1);
-    assert_string_equal(b.why, "part order: nothing to capture as id in status 200: plain");
+    capture_and_use(&b, &s, 3, "path: '/u/%{id}?x=1'");
+    assert_int_equal(b.ok, 1);
+    assert_string_equal(s.last, "/u/a%20b?c%23%C3%BC%41?x=1");
+    bench_free(&b);
+    b = (struct bench){0};
+    capture_and_use(&b, &s, 5, "path: '/u/%{id}'");
+    assert_string_equal(s.last, "/u/a%0D%0AX:%20y");
+    bench_free(&b);
+    b = (struct bench){0};
+    capture_and_use(&b, &s, 5, "headers: {X-Id: '%{id}'}");
+    assert_int_equal(b.outcome, OP_UNEXPECTED);
+    assert_string_equal(b.why, "part use: a header value has a line end in it");
+    assert_int_equal(s.requests, 1);
     bench_free(&b);
 }
 
@@ -316,6 +379,7 @@ UNIT_GROUP(flow, cmocka_unit_test(captures_reach_later_parts),
            cmocka_unit_test(a_new_connection_is_one_of_its_own),
            cmocka_unit_test(the_first_failure_ends_the_pass),
            cmocka_unit_test(a_missing_capture_shows_what_came),
+           cmocka_unit_test(a_capture_stays_where_it_is_put),
            cmocka_unit_test(a_poll_goes_on_until_it_is_met),
            cmocka_unit_test(a_poll_ends_within_its_limit),
            cmocka_unit_test(thinking_is_no_part_of_a_part),

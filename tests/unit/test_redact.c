@@ -36,7 +36,10 @@ static void every_form_of_a_secret_is_covered(void **state)
         {"x cCJ3L8O8P29r y", "x *** y"},            /* standard alphabet */
         {"x cCJ3L8O8P29rMQ== y", "x ***MQ== y"},    /* longer text behind it */
         {"Basic dTpwIncvw7w/b2s=", "Basic dTp***"}, /* of "u:" and the secret */
-        {"p\"w/ü?o", "p\"w/ü?o"},
+        {"it was p\"w/ü", "it was ***"},            /* cut in the middle of it */
+        {"it was p\"w/ü..., expected", "it was ***..., expected"},
+        {"it was p\"w/ü or so", "it was p\"w/ü or so"},
+        {"it was p\"w/", "it was p\"w/"}, /* too short to tell */
         {"p\"w/ü?okp\"w/ü?ok", "******"},
         {"", ""},
     };
