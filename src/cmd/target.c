@@ -192,6 +192,8 @@ static bool read_config(const struct target_args *a, struct server_config *c, st
     };
     if (a->certctl.certctl && a->f5)
         return err_set(e, "--certctl and --f5 are two servers: start one for each");
+    if (a->ingest && a->ingest_state == INGEST_SQL && (a->certctl.certctl || a->f5))
+        return err_set(e, "--ingest-state sql has tables of its own: start one server for each");
     if (c->listen_count > LISTEN_MAX)
         return err_set(e, "at most %d addresses", LISTEN_MAX);
     for (int i = 0; i < c->listen_count; i++)
@@ -211,7 +213,7 @@ static bool read_config(const struct target_args *a, struct server_config *c, st
     if (a->cert && (a->ca_out || a->names.n))
         return err_set(e,
                        "--names and --ca-out are for a certificate that is made; --cert gives one");
-    return state_check(&a->state, e) && read_program(a, c, e);
+    return state_check(&a->state, e) && ingest_check(&a->agents, e) && read_program(a, c, e);
 }
 
 static bool open_hub(const struct target_args *a, struct server_config *c, struct nexus *n,
@@ -244,7 +246,8 @@ static bool open_hub(const struct target_args *a, struct server_config *c, struc
 static bool open_surfaces(const struct target_args *a, struct server_config *c,
                           struct state **state, struct err *e)
 {
-    if (!a->certctl.certctl && !a->f5 && !a->ca.acme)
+    if (!a->certctl.certctl && !a->f5 && !a->ca.acme &&
+        !(a->ingest && a->ingest_state == INGEST_SQL))
         return true;
     *state = state_open(&a->state, e);
     if (!*state)
@@ -257,10 +260,14 @@ static bool open_surfaces(const struct target_args *a, struct server_config *c,
     return !a->ca.acme || (c->ca = ca_new(&a->ca, *state, e));
 }
 
-static bool open_ingest(const struct target_args *a, struct server_config *c, struct err *e)
+static bool open_ingest(const struct target_args *a, struct server_config *c, struct state *state,
+                        struct err *e)
 {
+    if (a->ingest && !c->page_threads)
+        c->page_threads = 1;
     if (a->ingest)
-        c->ingest = ingest_new(&a->agents, c->tls, c->threads, e);
+        c->ingest = ingest_new(&a->agents, c->tls, a->ingest_state == INGEST_SQL ? state : NULL,
+                               c->threads, e);
     return !a->ingest || c->ingest;
 }
 
@@ -361,7 +368,7 @@ static bool run_config(const struct target_args *a, struct server_config *c, str
     if (!a->plain && !c->tls)
         return false;
     ok = open_hub(a, c, &hub, &arena, e) && open_surfaces(a, c, &state, e) &&
-         open_ingest(a, c, e) && open_log(a, c, e) && serve(a, c, e);
+         open_ingest(a, c, state, e) && open_log(a, c, e) && serve(a, c, e);
     ok = close_log(a, c, e) && ok;
     if (ok && atomic_load(&hub.gave_up))
         ok = err_set(e, "the hub does not accept this backend");

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "target/ingest_sql.h"
 #include "target/ingest_state.h"
 
 #define SECRET_MAX 4096
@@ -18,6 +19,17 @@ const char *const ingest_generations[] = {[INGEST_TLS] = "tls",
                                           [INGEST_HEAD] = "head",
                                           NULL};
 const char *const ingest_jwts[] = {[INGEST_RS256] = "RS256", [INGEST_HS256] = "HS256", NULL};
+const char *const ingest_states[] = {[INGEST_MEMORY] = "memory", [INGEST_SQL] = "sql", NULL};
+
+bool ingest_check(const struct ingest_opts *o, struct err *e)
+{
+    struct arena arena = {0};
+    struct script script;
+    bool ok = !o->ingest || !o->ingest_pushes || script_load(&script, o->ingest_pushes, &arena, e);
+
+    arena_free(&arena);
+    return ok;
+}
 
 /* Without white space around it. */
 static char *read_secret(const char *path, struct err *e)
@@ -128,8 +140,8 @@ static void open_workers(struct ingest *g)
     }
 }
 
-struct ingest *ingest_new(const struct ingest_opts *o, struct ssl_ctx_st *tls, int threads,
-                          struct err *e)
+struct ingest *ingest_new(const struct ingest_opts *o, struct ssl_ctx_st *tls, struct state *state,
+                          int threads, struct err *e)
 {
     struct ingest *g = xcalloc(1, sizeof(*g));
 
@@ -139,7 +151,7 @@ struct ingest *ingest_new(const struct ingest_opts *o, struct ssl_ctx_st *tls, i
     pthread_mutex_init(&g->lock, NULL);
     ingest_table_init(&g->table, wall_ns());
     open_workers(g);
-    if (open_all(g, tls, e))
+    if (open_all(g, tls, e) && (!state || (g->sql = ingest_sql_open(g, state, e))))
         return g;
     ingest_free(g);
     return NULL;
@@ -156,6 +168,7 @@ void ingest_free(struct ingest *g)
 {
     if (!g)
         return;
+    ingest_sql_close(g->sql);
     for (int i = 0; i < g->threads; i++) {
         bump_free(&g->workers[i].bump);
         buf_free(&g->workers[i].pack);

@@ -15,18 +15,20 @@
 struct err;
 struct ingest;
 struct ssl_ctx_st;
+struct state;
 
 #define INGEST_GRACE (30 * UINT64_C(1000000000)) /* ns, from GOAWAY to the end of the streams */
 
 /* What a server of that time does; see docs/target.md. */
 enum ingest_generation { INGEST_TLS, INGEST_MTLS_TERMINAL, INGEST_MTLS, INGEST_HEAD };
 enum ingest_jwt { INGEST_RS256, INGEST_HS256 };
+enum ingest_state { INGEST_MEMORY, INGEST_SQL };
 
-extern const char *const ingest_generations[], *const ingest_jwts[];
+extern const char *const ingest_generations[], *const ingest_jwts[], *const ingest_states[];
 
 #define INGEST_FIELDS \
     bool ingest, ingest_auto_approve, ingest_server_cert, ingest_like_bug; \
-    int ingest_generation, ingest_jwt; \
+    int ingest_generation, ingest_jwt, ingest_state; \
     const char *ingest_token_file, *ingest_version, *ingest_pushes, *ingest_admin_key_file; \
     int64_t ingest_token_uses, ingest_token_expires, ingest_approve_after, ingest_recheck; \
     int64_t ingest_ping_min, ingest_beat_log
@@ -42,6 +44,9 @@ struct ingest_opts {
                    "tls: no client certificates; mtls-terminal: client certificates, and the " \
                    "Terminal method; mtls: without it; head: and bulk-delete redirects", \
                    .choices = ingest_generations), \
+        OPT_CHOICE(ingest_state, "memory", \
+                   "where agents are kept: memory alone, or the database of --db, too", \
+                   .choices = ingest_states), \
         OPT_TEXT(ingest_token_file, NULL, \
                  "file with the organisation's enrolment token; without it any token will do"), \
         OPT_BOOL(ingest_auto_approve, "true", "agents are active at once; otherwise pending"), \
@@ -72,10 +77,13 @@ struct ingest_opts {
         OPT_BOOL(ingest_like_bug, "false", \
                  "bulk-delete takes '_' and '%' of its prefix for wildcards")
 
+/* Are the options sensible, and is the script?  Mistakes of the script are told on stderr. */
+bool ingest_check(const struct ingest_opts *o, struct err *e);
+
 /*
  * `tls` is the listener's context, NULL without TLS; it is made to ask for client certificates
- * where the generation does.  NULL on failure.
+ * where the generation does; `state`: the database, or NULL.  NULL on failure.
  */
-struct ingest *ingest_new(const struct ingest_opts *o, struct ssl_ctx_st *tls, int threads,
-                          struct err *e);
+struct ingest *ingest_new(const struct ingest_opts *o, struct ssl_ctx_st *tls, struct state *state,
+                          int threads, struct err *e);
 void ingest_free(struct ingest *g); /* NULL is fine; no connection is open */

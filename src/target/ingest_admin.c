@@ -11,6 +11,8 @@
 
 #include "base/mem.h"
 #include "target/ingest_pages.h"
+#include "target/ingest_record.h"
+#include "target/ingest_sql.h"
 #include "target/ingest_state.h"
 #include "target/reply.h"
 #include "target/request.h"
@@ -106,6 +108,7 @@ static bool delete_all(struct ingest *g, const char *prefix, int64_t *deleted, j
             json_array_append_new(failed, json_sprintf("%s: %s", host, why));
             continue;
         }
+        ingest_record_deleted(g, a);
         ingest_table_delete(&g->table, a);
         ++*deleted;
     }
@@ -122,6 +125,7 @@ static void delete_hosts(struct ingest *g, const char *prefix, struct reply *re)
     ok = delete_all(g, prefix, &deleted, failed);
     g->deleted_hosts += (uint64_t)deleted;
     pthread_mutex_unlock(&g->lock);
+    ingest_sql_sync(g->sql);
     if (!ok) {
         json_decref(failed);
         reply_text(re, 307, "");

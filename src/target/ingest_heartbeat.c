@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "target/ingest_push.h"
+#include "target/ingest_record.h"
 #include "target/ingest_results.h"
 #include "target/ingest_skim.h"
 #include "target/ingest_state.h"
@@ -168,6 +169,7 @@ static bool begin(struct call *c, const struct skim *m)
         call_finish(c, code, "%s", why);
         return false;
     }
+    ingest_record_status(g, c->agent, "active", "online");
     ingest_tally(c, INGEST_STREAMS, 1);
     return true;
 }
@@ -186,6 +188,8 @@ static void on_message(struct call *c, struct grpc_span message, uint64_t now)
         return;
     stamp(c, now);
     ingest_tally(c, INGEST_BEATS, 1);
+    if (cs->ingest->sql)
+        ingest_record_beat(c, message);
     if (m.checks | m.queries | m.progress | m.tasks)
         ingest_results(c, message, &m);
     if (cs->ingest->script.push_count > 0)
@@ -214,8 +218,10 @@ static void on_closed(struct call *c)
     c->agent = NULL;
     ingest_tally(c, INGEST_STREAMS_ENDED, 1);
     pthread_mutex_lock(&g->lock);
-    if (a->streams == 1 && a->status == INGEST_ACTIVE)
+    if (a->streams == 1 && a->status == INGEST_ACTIVE) {
         a->status = INGEST_OFFLINE;
+        ingest_record_status(g, a, "offline", "offline");
+    }
     ingest_agent_release(a);
     pthread_mutex_unlock(&g->lock);
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "target/ingest_push.h"
+#include "target/ingest_record.h"
 #include "target/ingest_state.h"
 
 #define BEARER "Bearer "
@@ -33,7 +34,7 @@ static enum grpc_code begin(struct call *c, const char *scan, const char **why)
     a = ingest_table_id(&g->table, id, strlen(id));
     if (!a || !ingest_task_find(a, scan))
         return GRPC_NOT_FOUND;
-    memcpy(c->more->scan.agent, a->id, sizeof(a->id));
+    ingest_agent_id(a, c->more->scan.agent);
     c->more->scan.id = mem_check(strdup(scan));
     return GRPC_OK;
 }
@@ -48,13 +49,14 @@ static void finalise(struct call *c)
     uint8_t packed[16];
 
     pthread_mutex_lock(&g->lock);
-    a = ingest_table_bytes(&g->table, scan->agent);
+    a = ingest_table_id(&g->table, scan->agent, strlen(scan->agent));
     t = a ? ingest_task_find(a, scan->id) : NULL;
     if (t && t->status == TASK_RUNNING)
         t->status = TASK_SUCCESS;
     if (t)
         t->packages = scan->received;
     pthread_mutex_unlock(&g->lock);
+    ingest_record_scanned(g, scan->agent, scan->id);
     ingest_tally(c, INGEST_INVENTORIES, 1);
     ack.received = (int32_t)scan->received;
     call_send(c, packed, agent__v1__software_inventory_ack__pack(&ack, packed));
@@ -85,6 +87,7 @@ static void on_message(struct call *c, struct grpc_span m, uint64_t now)
         call_finish(c, code, "%s", why);
         return;
     }
+    ingest_record_packages(g, c->more->scan.agent, c->more->scan.id, chunk);
     c->more->scan.received += (uint32_t)chunk->n_packages;
     ingest_tally(c, INGEST_PACKAGES, chunk->n_packages);
     if (chunk->is_last)

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "target/ingest_pages.h"
+#include "target/ingest_sql.h"
 #include "target/ingest_state.h"
 #include "target/reply.h"
 #include "target/request.h"
@@ -100,6 +101,7 @@ static void add_pushed(const struct ingest *g, struct buf *out)
 static void answer_metrics(const struct request *rq, const struct server *s, struct reply *re)
 {
     struct ingest *g = s->config.ingest;
+    struct ingest_sql_stats sql = ingest_sql_stats(g->sql);
     struct buf out = {0};
     uint64_t alive, deleted, ended = sum(g, INGEST_STREAMS_ENDED), opened = sum(g, INGEST_STREAMS);
 
@@ -111,6 +113,9 @@ static void answer_metrics(const struct request *rq, const struct server *s, str
     deleted = g->deleted_hosts;
     pthread_mutex_unlock(&g->lock);
     add_counter(&out, "hosts_deleted", "hosts that bulk-delete has deleted", deleted);
+    add_counter(&out, "statements", "statements that the database has run", sql.written);
+    add_counter(&out, "statements_failed", "statements that it has not", sql.failed);
+    add_gauge(&out, "statements_waiting", "statements that wait for it", sql.waiting);
     add_gauge(&out, "agents", "agents that are known", alive);
     add_gauge(&out, "streams", "heartbeat streams that are open",
               opened > ended ? opened - ended : 0);
@@ -179,7 +184,7 @@ static void answer_beats(const struct request *rq, const struct server *s, struc
 }
 
 const struct route ingest_pages[] = {
-    {"/api/admin/hosts/bulk-delete", ROUTE_BODY, NULL, NULL, ingest_bulk_delete},
+    {"/api/admin/hosts/bulk-delete", ROUTE_BODY | ROUTE_WAITS, NULL, NULL, ingest_bulk_delete},
     {"/ingest/metrics", ROUTE_ADMIN, NULL, NULL, answer_metrics},
     {"/ingest/agents", ROUTE_ADMIN, NULL, NULL, answer_agents},
     {"/ingest/beats", ROUTE_ADMIN, NULL, NULL, answer_beats},

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "target/ingest_record.h"
 #include "target/ingest_state.h"
 #include "target/peer.h"
 
@@ -78,6 +79,7 @@ static void push_query(struct due *d, Agent__V1__HeartbeatResponse *r)
     make_id(d, "query", id);
     query.query_id = id;
     query.query_type = (char *)d->push->query;
+    ingest_record_query(d->call->calls->ingest, d->call->agent, id, query.query_type);
     r->n_pending_queries = 1;
     r->pending_queries = list;
     send(d, r);
@@ -114,6 +116,7 @@ static void push_task(struct due *d, Agent__V1__HeartbeatResponse *r)
     remember_task(d);
     task.task_id = id;
     task.task_type = (char *)d->push->task;
+    ingest_record_task(d->call->calls->ingest, d->call->agent, id, task.task_type, "running");
     task.config_json = (char *)d->push->config;
     r->pending_task = &task;
     send(d, r);
@@ -139,6 +142,7 @@ static void push_cancel(struct due *d, Agent__V1__HeartbeatResponse *r)
     if (!found)
         return;
     make_id(&made, "task", id);
+    ingest_record_task(g, a, id, g->script.pushes[made.index].task, "cancelling");
     r->n_cancel_task_ids = 1;
     r->cancel_task_ids = list;
     send(d, r);
@@ -185,10 +189,13 @@ static void set_status(const struct due *d)
     struct ingest_agent *a = d->call->agent;
 
     pthread_mutex_lock(&g->lock);
-    if (d->push->status == INGEST_DELETED && a->status != INGEST_DELETED)
+    if (d->push->status == INGEST_DELETED && a->status != INGEST_DELETED) {
+        ingest_record_deleted(g, a);
         ingest_table_delete(&g->table, a);
-    else if (a->status != INGEST_DELETED)
+    } else if (a->status != INGEST_DELETED) {
         a->status = (uint8_t)d->push->status;
+        ingest_record_status(g, a, ingest_statuses[a->status], NULL);
+    }
     pthread_mutex_unlock(&g->lock);
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/digest.h"
+#include "target/ingest_record.h"
 #include "target/ingest_state.h"
 
 #define NAME_MAX_LEN 253
@@ -22,7 +23,7 @@ struct enrolment { /* of one call */
     size_t cert_key_len; /* 0: no request for a certificate, or a bad one */
     enum agent_status status;
     char agent[AGENT_ID_TEXT];
-    bool fresh;
+    bool fresh, rekeyed, queued;
     const char *why; /* with a code other than GRPC_OK */
 };
 
@@ -130,6 +131,7 @@ static enum grpc_code decide(struct enrolment *n)
             ingest_table_rekey(&g->table, a, n->key);
             a->status = INGEST_PENDING;
             a->created_ns = now_ns();
+            n->rekeyed = true;
         } else {
             a = enrol(n);
         }
@@ -137,6 +139,7 @@ static enum grpc_code decide(struct enrolment *n)
     approve(g, a);
     keep_cert_key(n, a);
     a->queued = a->status == INGEST_PENDING && n->cert_key_len > 0;
+    n->queued = a->queued;
     n->status = a->status == INGEST_OFFLINE ? INGEST_ACTIVE : (enum agent_status)a->status;
     ingest_agent_id(a, n->agent);
     return GRPC_OK;
@@ -226,6 +229,10 @@ static void on_message(struct call *c, struct grpc_span m, uint64_t now)
         pthread_mutex_unlock(&n.ingest->lock);
     }
     if (code == GRPC_OK) {
+        const struct enrolled done = {n.agent, ingest_statuses[n.status], n.fresh, n.rekeyed,
+                                      n.queued};
+
+        ingest_record_enrolled(n.ingest, n.request, &done);
         count_answer(c, &n);
         answer(c, &n);
         call_finish(c, GRPC_OK, "%s", "");

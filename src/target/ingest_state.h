@@ -19,7 +19,7 @@
 #include "target/ingest_script.h"
 #include "target/ingest_table.h"
 
-struct h2_pool;
+struct ingest_sql;
 
 #define INGEST_ORG     "org-loadtest"
 #define INGEST_SERVICE "agent.v1.IngestService"
@@ -78,6 +78,7 @@ struct ingest {
     char fingerprint[65]; /* of the server's certificate; "": none is sent */
     char *admin_key, *token;
     struct ingest_worker *workers;
+    struct ingest_sql *sql; /* NULL: all is in memory alone */
     int threads;
     bool mutual;                               /* client certificates are asked for */
     _Atomic uint64_t faulted[SCRIPT_LIST_MAX]; /* calls that each fault has seen */
@@ -126,7 +127,7 @@ struct call_more {
     struct late *late;   /* replies held back, in their order */
     struct ingest_scan {
         char *id; /* NULL: no chunk yet */
-        unsigned char agent[16];
+        char agent[AGENT_ID_TEXT];
         uint32_t received;
     } scan;
 };

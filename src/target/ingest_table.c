@@ -164,7 +164,7 @@ const char *ingest_agent_id(const struct ingest_agent *a, char text[AGENT_ID_TEX
     return text;
 }
 
-struct ingest_agent *ingest_table_bytes(const struct ingest_table *t, const unsigned char id[16])
+static struct ingest_agent *find_id(const struct ingest_table *t, const unsigned char id[16])
 {
     struct ingest_agent *a = t->ids[id_bucket(t, id)];
 
@@ -177,7 +177,7 @@ struct ingest_agent *ingest_table_id(const struct ingest_table *t, const char *i
 {
     unsigned char bytes[16];
 
-    return read_id(id, len, bytes) ? ingest_table_bytes(t, bytes) : NULL;
+    return read_id(id, len, bytes) ? find_id(t, bytes) : NULL;
 }
 
 struct ingest_agent *ingest_table_key(const struct ingest_table *t,

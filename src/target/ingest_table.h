@@ -63,7 +63,6 @@ void ingest_table_init(struct ingest_table *t, uint64_t seed);
 void ingest_table_fini(struct ingest_table *t);
 
 struct ingest_agent *ingest_table_id(const struct ingest_table *t, const char *id, size_t len);
-struct ingest_agent *ingest_table_bytes(const struct ingest_table *t, const unsigned char id[16]);
 struct ingest_agent *ingest_table_key(const struct ingest_table *t,
                                       const unsigned char key[AGENT_KEY]);
 struct ingest_name *ingest_table_name(const struct ingest_table *t, const char *text, size_t len);

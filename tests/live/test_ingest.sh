@@ -75,3 +75,50 @@ check "bulk-delete: a newer server, where there is a host, redirects to its logi
         -d '{"hostnamePrefix":"loadtest-"}')" = "307 https://localhost:$PORT/login"
 check "and deletes nothing" counts agents 2
 stop
+
+cat >"$TMP/pushes.yaml" <<'END'
+tick: 100ms
+checks:
+- {id: cpu, type: process, interval: 30s}
+pushes:
+- {after_beat: 2, query: list_ports}
+- {after_beat: 3, task: software_inventory}
+- {after_beat: 4, task: run_script, config: '{"script":"true"}'}
+- {after_beat: 5, cancel: true}
+- {after_beat: 7, terminal: true, input: "ls\n"}
+- {after_beat: 8, delay: 200ms}
+- {after_beat: 10, end: UNAVAILABLE, message: 50% done}
+faults:
+- {method: RenewCertificate, every: 2, code: ABORTED, message: not now}
+END
+
+# What is in the database is what happened.
+rows() { # QUERY VALUE
+    [ "$($python -c 'import sqlite3, sys
+print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone(), sep="|")' "$TMP/state.db" "$1")" = "$2" ]
+}
+
+start pushes --ingest-generation mtls-terminal --ingest-pushes "$TMP/pushes.yaml" --ingest-state sql \
+    --db "sqlite:$TMP/state.db" --ingest-recheck 50ms --ingest-admin-key-file "$TMP/key"
+check "agents get what the script has for them" $python $peers/ingest_pushes.py "localhost:$PORT" --ca "$DIR/ca.pem"
+check "in the database: agent and host, offline again" until_true rows \
+    "select a.status, h.status from agents a join hosts h on h.agent_id = a.id" 'offline|offline'
+check "a row of metrics for each beat" until_true rows 'select count(*) from host_metrics' 10
+check "a result of a check" rows 'select check_id, status from check_results' 'cpu|pass'
+check "the query is complete" rows 'select status from agent_queries' complete
+check "the tasks have ended" rows 'select group_concat(status) from (select status from task_run_hosts order by id)' \
+    success,cancelled
+check "the packages are there" rows 'select count(*), sum(removed) from software_packages' '1000|0'
+check "the token was used once" rows 'select usage_count from agent_enrolment_tokens' 1
+check "what others delete is gone here, too" sh -c "$python -c 'import sqlite3, sys
+c = sqlite3.connect(sys.argv[1], timeout=10)
+for t in \"host_metrics\", \"hosts\", \"agents\":
+    c.execute(f\"delete from {t}\")
+c.commit()' '$TMP/state.db'"
+check "and known to be" until_true counts agents 0
+stop
+shake 2 "an unknown signature is refused" target --ingest --ingest-generation tls --plain --ingest-jwt none
+printf 'pushes: [{after_beat: 1}]\n' >"$TMP/pushes.yaml"
+shake 2 "a script with mistakes is refused" target --ingest --ingest-pushes "$TMP/pushes.yaml"
+check "and told with its place" grep -q 'pushes.yaml:1:10: .*this is none' "$TMP/stderr"
+shake 2 "client certificates need TLS" target --ingest --plain

@@ -1,0 +1,397 @@
+#include "target/ingest_sql.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "net/digest.h"
+#include "target/ingest_state.h"
+#include "target/state.h"
+
+#define BATCH       2000   /* statements in one transaction */
+#define WAITING_MAX 200000 /* statements; beyond it workers wait */
+#define VALUES_MAX  12
+
+struct statement {
+    struct statement *next;
+    const char *sql;
+    int n;
+    const char *values[VALUES_MAX]; /* into what follows */
+    char text[];
+};
+
+struct ingest_sql {
+    struct ingest *ingest;
+    struct state *state;
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t lock; /* of all that follows */
+    pthread_cond_t more, less;
+    struct statement *first, **last;
+    uint64_t waiting, written, failed;
+    bool closing;
+};
+
+static const struct state_schema schema = {
+    .source = "the tables of the ingest service",
+    .both =
+        "create table if not exists agents (id text primary key, organisation_id text not null,"
+        " hostname text not null, public_key text not null unique, status text not null, os text,"
+        " arch text, version text, registered_ms bigint not null, last_heartbeat_ms bigint);"
+        "create table if not exists hosts (id text primary key, agent_id text not null unique"
+        " references agents(id), organisation_id text not null, hostname text not null,"
+        " status text not null, last_seen_ms bigint);"
+        "create index if not exists hosts_hostname on hosts (hostname);"
+        "create table if not exists agent_status_history (agent_id text not null, status text not"
+        " null, changed_ms bigint not null);"
+        "create table if not exists tags (agent_id text not null, key text not null, value text);"
+        "create table if not exists agent_enrolment_tokens (token_hash text primary key,"
+        " organisation_id text not null, usage_count bigint not null, max_uses bigint,"
+        " expires_ms bigint, auto_approve integer not null);"
+        "create table if not exists host_metrics (host_id text not null references hosts(id),"
+        " recorded_ms bigint not null, cpu_percent double precision, memory_percent double"
+        " precision, disk_percent double precision, uptime_seconds bigint);"
+        "create index if not exists host_metrics_host on host_metrics (host_id);"
+        "create table if not exists check_results (host_id text not null, check_id text not null,"
+        " status text not null, ran_ms bigint, duration_ms integer);"
+        "create table if not exists agent_queries (id text primary key, host_id text not null,"
+        " query_type text not null, status text not null);"
+        "create table if not exists task_run_hosts (id text primary key, host_id text not null,"
+        " task_type text not null, status text not null, exit_code integer);"
+        "create table if not exists software_packages (host_id text not null, name text not null,"
+        " version text not null, architecture text not null, source text, scan_id text,"
+        " removed integer not null, primary key (host_id, name, version, architecture));"
+        "create table if not exists pending_cert_signings (agent_id text primary key);"
+        "create table if not exists revoked_certificates (agent_id text not null, revoked_ms"
+        " bigint not null);",
+};
+
+const char *ingest_number(char text[INGEST_NUMBER_MAX], int64_t n)
+{
+    snprintf(text, INGEST_NUMBER_MAX, "%" PRId64, n);
+    return text;
+}
+
+const char *ingest_now(char text[INGEST_NUMBER_MAX])
+{
+    return ingest_number(text, (int64_t)(wall_ns() / NS_PER_MS));
+}
+
+/* The values are copied behind the statement; bytes that are no text for a database end them. */
+static struct statement *make(const char *sql, int n, va_list ap)
+{
+    const char *given[VALUES_MAX];
+    struct statement *s;
+    size_t size = 0;
+    char *to;
+
+    if (n > VALUES_MAX)
+        bug("%d values", n);
+    for (int i = 0; i < n; i++) {
+        given[i] = va_arg(ap, const char *);
+        size += given[i] ? strlen(given[i]) + 1 : 0;
+    }
+    s = xcalloc(1, sizeof(*s) + size);
+    s->sql = sql;
+    s->n = n;
+    to = s->text;
+    for (int i = 0; i < n; i++)
+        if (given[i]) {
+            s->values[i] = to;
+            to = stpcpy(to, given[i]) + 1;
+        }
+    return s;
+}
+
+void ingest_sql_add(struct ingest_sql *q, const char *sql, int n, ...)
+{
+    struct statement *s;
+    va_list ap;
+
+    if (!q)
+        return;
+    va_start(ap, n);
+    s = make(sql, n, ap);
+    va_end(ap);
+    pthread_mutex_lock(&q->lock);
+    while (q->waiting >= WAITING_MAX)
+        pthread_cond_wait(&q->less, &q->lock);
+    *q->last = s;
+    q->last = &s->next;
+    if (q->waiting++ == 0)
+        pthread_cond_signal(&q->more);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void ingest_sql_sync(struct ingest_sql *q)
+{
+    uint64_t end;
+
+    if (!q)
+        return;
+    pthread_mutex_lock(&q->lock);
+    end = q->written + q->failed + q->waiting;
+    while (q->written + q->failed < end)
+        pthread_cond_wait(&q->less, &q->lock);
+    pthread_mutex_unlock(&q->lock);
+}
+
+struct ingest_sql_stats ingest_sql_stats(struct ingest_sql *q)
+{
+    struct ingest_sql_stats s = {0};
+
+    if (!q)
+        return s;
+    pthread_mutex_lock(&q->lock);
+    s = (struct ingest_sql_stats){q->written, q->failed, q->waiting};
+    pthread_mutex_unlock(&q->lock);
+    return s;
+}
+
+static bool run_one(struct session *se, const struct statement *s, struct err *e)
+{
+    return session_run(se, s->sql, &(struct db_values){s->values, s->n}, NULL, NULL, e);
+}
+
+static bool run_together(struct session *se, const struct statement *first, struct err *e)
+{
+    if (!session_begin(se, e))
+        return false;
+    for (const struct statement *s = first; s; s = s->next)
+        if (!run_one(se, s, e))
+            return false;
+    return session_commit(se, e);
+}
+
+/* All of them in one transaction, or, if one of them cannot be run, each by itself: how many failed
+ */
+static uint64_t run_batch(struct ingest_sql *q, const struct statement *first)
+{
+    struct err e;
+    struct session *se = state_take(q->state, &e);
+    bool together = se && run_together(se, first, &e);
+    uint64_t failed = 0;
+
+    state_give(se); /* which ends what is left of the transaction */
+    if (together)
+        return 0;
+    se = state_take(q->state, &e);
+    for (const struct statement *s = first; s; s = s->next)
+        failed += !se || !run_one(se, s, &e);
+    state_give(se);
+    if (failed)
+        fprintf(stderr, "shakedown target: %" PRIu64 " statements failed: %s\n", failed, e.text);
+    return failed;
+}
+
+static uint64_t free_batch(struct statement *first)
+{
+    struct statement *next;
+    uint64_t n = 0;
+
+    for (struct statement *s = first; s; s = next, n++) {
+        next = s->next;
+        free(s);
+    }
+    return n;
+}
+
+/* Under the lock. */
+static struct statement *take_batch(struct ingest_sql *q)
+{
+    struct statement *first = q->first, **end = &q->first;
+
+    for (int i = 0; i < BATCH && *end; i++)
+        end = &(*end)->next;
+    q->first = *end;
+    *end = NULL;
+    if (!q->first)
+        q->last = &q->first;
+    return first;
+}
+
+struct survey { /* of what others have changed */
+    struct ingest *ingest;
+    uint32_t before; /* agents with a smaller number have to be there */
+    bool *seen;
+};
+
+static enum agent_status status_of(const char *text)
+{
+    for (int i = 0; ingest_statuses[i]; i++)
+        if (text && strcmp(ingest_statuses[i], text) == 0)
+            return (enum agent_status)i;
+    return INGEST_OFFLINE;
+}
+
+/* id, status: an approval and a revocation count, the rest is known here better. */
+static void see_agent(void *arg, const char *const *v, int n)
+{
+    struct survey *s = arg;
+    struct ingest_table *t = &s->ingest->table;
+    struct ingest_agent *a;
+
+    pthread_mutex_lock(&s->ingest->lock);
+    a = n >= 2 && v[0] ? ingest_table_id(t, v[0], strlen(v[0])) : NULL;
+    if (a && a->number < s->before) {
+        enum agent_status there = status_of(v[1]);
+
+        s->seen[a->number] = true;
+        if (there == INGEST_REVOKED || (there == INGEST_ACTIVE && a->status == INGEST_PENDING))
+            a->status = (uint8_t)there;
+    }
+    pthread_mutex_unlock(&s->ingest->lock);
+}
+
+static void survey(struct ingest_sql *q, uint32_t before)
+{
+    struct survey s = {q->ingest, before, xcalloc(before + 1, sizeof(bool))};
+    struct ingest_table *t = &q->ingest->table;
+    struct err e;
+    struct session *se = state_take(q->state, &e);
+    const struct db_sink to = {see_agent, &s};
+    bool ok = se && session_run(se, "select id, status from agents", STATE_NONE, &to, NULL, &e);
+
+    state_give(se);
+    pthread_mutex_lock(&q->ingest->lock);
+    for (uint32_t i = 0; ok && i < before; i++)
+        if (t->all[i] && !s.seen[i])
+            ingest_table_delete(t, t->all[i]);
+    pthread_mutex_unlock(&q->ingest->lock);
+    free(s.seen);
+}
+
+static uint32_t agents(struct ingest *g)
+{
+    uint32_t n;
+
+    pthread_mutex_lock(&g->lock);
+    n = g->table.count;
+    pthread_mutex_unlock(&g->lock);
+    return n;
+}
+
+/* Waits for statements, or for the time of the next survey; under the lock. */
+static void wait_for_work(struct ingest_sql *q, uint64_t until_ns)
+{
+    struct timespec at = {(time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S)};
+
+    while (!q->first && !q->closing &&
+           pthread_cond_clockwait(&q->more, &q->lock, CLOCK_MONOTONIC, &at) == 0)
+        continue;
+}
+
+static void *run(void *arg)
+{
+    struct ingest_sql *q = arg;
+    uint64_t recheck = (uint64_t)q->ingest->opts.ingest_recheck, next = now_ns() + recheck;
+    uint32_t before = agents(q->ingest);
+
+    pthread_mutex_lock(&q->lock);
+    while (!q->closing || q->first) {
+        struct statement *batch;
+        uint64_t n, failed;
+        bool idle;
+
+        wait_for_work(q, next);
+        batch = take_batch(q);
+        idle = !q->first;
+        pthread_mutex_unlock(&q->lock);
+        failed = batch ? run_batch(q, batch) : 0;
+        n = free_batch(batch);
+        if (idle && now_ns() >= next && !q->closing) {
+            survey(q, before);
+            before = agents(q->ingest);
+            next = now_ns() + recheck;
+        }
+        pthread_mutex_lock(&q->lock);
+        q->waiting -= n;
+        q->failed += failed;
+        q->written += n - failed;
+        pthread_cond_broadcast(&q->less);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return NULL;
+}
+
+/* id, public_key, hostname, status */
+static void load_agent(void *arg, const char *const *v, int n)
+{
+    struct ingest *g = arg;
+    unsigned char digest[DIGEST_BYTES];
+    struct ingest_agent *a;
+
+    if (n < 4 || !v[0] || !v[1] || !v[2])
+        return;
+    digest_bytes(v[1], strlen(v[1]), digest);
+    a = ingest_table_add(&g->table, v[0], digest, v[2], strlen(v[2]));
+    a->status = (uint8_t)(status_of(v[3]) == INGEST_ACTIVE ? INGEST_OFFLINE : status_of(v[3]));
+    a->created_ns = now_ns();
+}
+
+static void load_count(void *arg, const char *const *v, int n)
+{
+    if (n > 0 && v[0])
+        *(uint64_t *)arg = strtoull(v[0], NULL, 10);
+}
+
+static bool load(struct ingest_sql *q, struct err *e)
+{
+    struct ingest *g = q->ingest;
+    const struct db_sink to = {load_agent, g}, used = {load_count, &g->token_used};
+    struct session *se = state_take(q->state, e);
+    char hash[DIGEST_TEXT];
+    bool ok = se && session_run(se,
+                                "select id, public_key, hostname, status from agents"
+                                " order by registered_ms, id",
+                                STATE_NONE, &to, NULL, e);
+
+    digest_sha256(g->token ? g->token : "", g->token ? strlen(g->token) : 0, hash);
+    ok = ok &&
+         session_run(se, "select usage_count from agent_enrolment_tokens where token_hash = $1",
+                     STATE_VALUES(hash), &used, NULL, e);
+    state_give(se);
+    return ok;
+}
+
+struct ingest_sql *ingest_sql_open(struct ingest *g, struct state *state, struct err *e)
+{
+    struct ingest_sql *q = xcalloc(1, sizeof(*q));
+
+    q->ingest = g;
+    q->state = state;
+    q->last = &q->first;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->more, NULL);
+    pthread_cond_init(&q->less, NULL);
+    if (state_create(state, &schema, e) && load(q, e)) {
+        q->started = pthread_create(&q->thread, NULL, run, q) == 0;
+        if (q->started)
+            return q;
+        err_set(e, "cannot start a thread");
+    }
+    ingest_sql_close(q);
+    return NULL;
+}
+
+void ingest_sql_close(struct ingest_sql *q)
+{
+    if (!q)
+        return;
+    pthread_mutex_lock(&q->lock);
+    q->closing = true;
+    pthread_cond_signal(&q->more);
+    pthread_mutex_unlock(&q->lock);
+    if (q->started)
+        pthread_join(q->thread, NULL);
+    pthread_cond_destroy(&q->more);
+    pthread_cond_destroy(&q->less);
+    pthread_mutex_destroy(&q->lock);
+    free(q);
+}
