@@ -349,7 +349,6 @@ static void find_together(struct judging *j, const struct threshold *t)
     f->col = t->col;
     f->name = threshold_name(j, t);
     f->metric = phase->whole->metrics[step_metric(phase->whole, t->selector.metric)];
-    all.metric = f->metric;
     for (int i = 0; i < phase->step_count; i++) {
         const struct step_result *r = j->phase->steps ? &j->phase->steps[i] : NULL;
         struct selection sel;
@@ -363,6 +362,10 @@ static void find_together(struct judging *j, const struct threshold *t)
         step_select(r->step, &t->selector, &sel);
         series_select(&s, &r->meter, &sel);
         s.length_s = step_seconds(r, &s, false);
+        if (i == 0) {
+            all = s;
+            continue;
+        }
         series_join(&all, &s);
         series_free(&s);
     }

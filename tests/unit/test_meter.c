@@ -230,7 +230,61 @@ static void slices_can_be_restored(void **state)
     meter_free(&m);
 }
 
+/* Two steps together are one step that had the samples of both. */
+static void joined_series_equal_one_step(void **state)
+{
+    struct meter a, b, both, empty;
+    struct series s, t, want;
+    uint64_t rng = 7;
+
+    (void)state;
+    meter_init(&a, &shape);
+    meter_init(&b, &shape);
+    meter_init(&both, &shape);
+    meter_init(&empty, &shape);
+    for (int i = 0; i < 5000; i++) {
+        uint64_t bits = rng_next(&rng), value = 1 + bits % 1000000;
+        struct meter *one = bits >> 40 & 1 ? &a : &b;
+        int second = one == &a ? i % 20 : 5 + i % 30;
+        bool hit = bits >> 50 & 1;
+
+        meter_trend(one, TREND, 0, TAG_OK, second, value);
+        meter_trend(&both, TREND, 0, TAG_OK, second, value);
+        meter_rate(one, RATE, 0, TAG_OK, second, hit);
+        meter_rate(&both, RATE, 0, TAG_OK, second, hit);
+        meter_count(one, COUNTER, 0, TAG_OK, second, 2);
+        meter_count(&both, COUNTER, 0, TAG_OK, second, 2);
+    }
+    for (int metric = TREND; metric <= RATE; metric++) {
+        select_all(&s, &empty, metric);
+        select_all(&t, &a, metric);
+        series_join(&s, &t);
+        series_free(&t);
+        series_select(&t, &b, &(struct selection){metric, -1, -1, 5, -1});
+        series_join(&s, &t);
+        series_free(&t);
+        select_all(&want, &both, metric);
+        assert_int_equal(s.n, want.n);
+        assert_int_equal(s.hits, want.hits);
+        assert_int_equal(s.seconds, want.seconds);
+        assert_true(s.sum == want.sum);
+        assert_true(s.min == want.min);
+        assert_true(s.max == want.max);
+        for (int i = 0; i < s.seconds; i++)
+            assert_int_equal(s.slices[i].n, want.slices[i].n);
+        if (metric == TREND)
+            assert_memory_equal(s.hist->count, want.hist->count, sizeof(s.hist->count));
+        series_free(&s);
+        series_free(&want);
+    }
+    meter_free(&a);
+    meter_free(&b);
+    meter_free(&both);
+    meter_free(&empty);
+}
+
 UNIT_GROUP(meter, cmocka_unit_test(nothing_is_a_valid_series),
            cmocka_unit_test(slices_are_by_second_part_and_outcome),
            cmocka_unit_test(every_type_adds_up), cmocka_unit_test(senseless_amounts_are_left_out),
-           cmocka_unit_test(merged_lanes_equal_one_lane), cmocka_unit_test(slices_can_be_restored))
+           cmocka_unit_test(merged_lanes_equal_one_lane),
+           cmocka_unit_test(joined_series_equal_one_step), cmocka_unit_test(slices_can_be_restored))
