@@ -26,7 +26,7 @@
 
 #define AGENT_BYTES      1100 /* of one agent on a connection of 50, TLS included */
 #define CONNECTION_BYTES 32768
-#define KEPT_TOKENS      100000 /* agents up to which tokens are kept by themselves */
+#define KEPT_TOKENS      10000 /* agents up to which tokens are kept by themselves */
 
 static const char *const answers[] = {"checks", "tasks", "queries", "inventory", "terminal", NULL};
 static const char *const certificates[] = {"auto", "none", "connection", "agent", NULL};
@@ -63,7 +63,7 @@ static const struct opt agent_table[] = {
     OPT_CHOICE(
         keep_tokens, "auto",
         "keep each agent's token for its next stream, or register again to get one; auto: keep "
-        "up to 100,000",
+        "up to 10,000",
         .choices = keeps),
     OPT_RATIO(check_failure_rate, "5%", "share of the checks that fail"),
     OPT_RATIO(metrics_jitter, "0.1", "how far cpu, memory and disk drift from beat to beat"),

@@ -199,6 +199,7 @@ uint32_t fleet_agent_number(const struct fleet *f,
 struct link *fleet_link(struct fleet *f, const struct agent *a);
 void fleet_hostname(const struct fleet *f, uint32_t number, char out[AGENT_NAME_MAX]);
 void fleet_count(struct fleet *f, enum agent_metric m, double n);
+void fleet_fault(struct fleet *f, enum outcome outcome, const char *why);
 void fleet_trend(struct fleet *f, enum agent_metric m, bool ok, uint64_t ns);
 void fleet_rpc(struct fleet *f, const char *method, const struct stream_end *end);
 void fleet_rest(struct fleet *f, struct agent *a, uint64_t ns); /* then agent_woken() */
@@ -211,9 +212,12 @@ struct beat *beat_new(struct fleet *f, struct agent *a, struct op *op);
 void beat_free(struct fleet *f, struct beat *b);
 
 /* agent_register.c */
+typedef void (*errand_fn)(struct fleet *f, struct agent *a, const char *id);
 void register_enqueue(struct fleet *f, struct agent *a);
 void register_pump(struct fleet *f);
 void register_woken(struct fleet *f, struct agent *a);
+/* Fetches a token and begins the errand with it; false: there is no connection for that now. */
+bool register_for_token(struct fleet *f, struct agent *a, errand_fn errand, const char *id);
 size_t register_request(struct fleet *f, uint32_t number, const char *hostname, struct buf *out);
 
 /* agent_stream.c */

@@ -31,7 +31,7 @@ static void add(struct fleet *f, struct agent *a, const Agent__V1__HeartbeatRequ
     size_t len = agent__v1__heartbeat_request__get_packed_size(m);
 
     if (b->len + len > DUTY_EXTRA) {
-        lane_fault(f->lane, OP_LOCAL, "results of more than 128 KiB wait for one agent: dropped");
+        fleet_fault(f, OP_LOCAL, "results of more than 128 KiB wait for one agent: dropped");
         return;
     }
     buf_reserve(b, len + 1);
@@ -378,7 +378,7 @@ void duty_certificate(struct fleet *f, struct agent *a, const char *pem, enum ag
     i = len ? identity_new(der, len, key.seed) : NULL;
     fleet_count(f, i ? counted : AM_CERTS_REJECTED, 1);
     if (!i)
-        lane_fault(f->lane, OP_UNEXPECTED, "a client certificate that is not of the agent's key");
+        fleet_fault(f, OP_UNEXPECTED, "a client certificate that is not of the agent's key");
     if (i && l->cert && l->cert_agent == number) {
         free(l->cert);
         l->cert = der;

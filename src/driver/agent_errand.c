@@ -77,7 +77,7 @@ static void inventory_done(struct rpc *c, const struct stream_end *end)
             snprintf(why, sizeof(why), "SubmitSoftwareInventory: %s",
                      ack ? "not all packages were received"
                          : "an answer that is no acknowledgement");
-        lane_fault(f->lane, end->outcome == OP_OK ? OP_UNEXPECTED : end->outcome, why);
+        fleet_fault(f, end->outcome == OP_OK ? OP_UNEXPECTED : end->outcome, why);
         duty_task_failed(f, c->agent, c->scan, why);
     }
     if (ack)
@@ -92,15 +92,26 @@ static const struct rpc_kind inventory_kind = {
     .done = inventory_done,
 };
 
-/* A token that was not kept is fetched again only for a stream. */
-static bool can(struct fleet *f, struct agent *a, const char *method)
+/* False: the token has to be fetched first, and the errand begins again then. */
+static bool has_token(struct fleet *f, struct agent *a, errand_fn errand, const char *id)
+{
+    if (a->token)
+        return true;
+    if (!register_for_token(f, a, errand, id))
+        fleet_fault(f, OP_LOCAL, "no connection to fetch the token for an errand of an agent");
+    return false;
+}
+
+static bool begin(struct rpc *c)
 {
     char why[AGENT_WHY];
 
-    if (a->token)
+    if (rpc_begin(c, fleet_link(c->fleet, c->agent), TIMEOUT))
         return true;
-    snprintf(why, sizeof(why), "%s: the agent's token was not kept (keep_tokens: always)", method);
-    lane_fault(f->lane, OP_LOCAL, why);
+    snprintf(why, sizeof(why), "%s: the agent's connection takes no further calls",
+             c->kind->method);
+    fleet_fault(c->fleet, OP_RESET, why);
+    rpc_abandon(c);
     return false;
 }
 
@@ -108,13 +119,12 @@ void inventory_begin(struct fleet *f, struct agent *a, const char *scan_id)
 {
     struct rpc *c;
 
-    if (!can(f, a, inventory_kind.method))
+    if (!has_token(f, a, inventory_begin, scan_id))
         return;
     c = rpc_new(f, a, &inventory_kind);
     snprintf(c->scan, sizeof(c->scan), "%s", scan_id);
     add_chunk(c, &c->request);
-    if (!rpc_begin(c, fleet_link(f, a), TIMEOUT))
-        rpc_abandon(c);
+    begin(c);
 }
 
 static void add_terminal(struct buf *out, const Agent__V1__TerminalAgentMessage *m)
@@ -169,7 +179,7 @@ static void report(struct rpc *c, const struct stream_end *end, enum agent_metri
         return;
     }
     stream_explain(c->kind->method, end, why);
-    lane_fault(c->fleet->lane, end->outcome, why);
+    fleet_fault(c->fleet, end->outcome, why);
 }
 
 static void terminal_done(struct rpc *c, const struct stream_end *end)
@@ -186,22 +196,26 @@ static const struct rpc_kind terminal_kind = {
     .done = terminal_done,
 };
 
-void terminal_begin(struct fleet *f, struct agent *a, const char *session_id)
+static void terminal_go(struct fleet *f, struct agent *a, const char *session_id)
 {
     Agent__V1__TerminalAgentMessage m = AGENT__V1__TERMINAL_AGENT_MESSAGE__INIT;
     struct rpc *c;
 
-    if (!duty_is_new(duty_of(a), 's', session_id) || !can(f, a, terminal_kind.method))
+    if (!has_token(f, a, terminal_go, session_id))
         return;
     c = rpc_new(f, a, &terminal_kind);
     snprintf(c->scan, sizeof(c->scan), "%s", session_id);
     m.session_id = c->scan;
     add_terminal(&c->request, &m);
     c->pause.fire = on_pause;
-    if (!rpc_begin(c, fleet_link(f, a), TIMEOUT))
-        rpc_abandon(c);
-    else
+    if (begin(c))
         timers_set(f->links.timers, &c->pause, now_ns() + TERMINAL_WAIT);
+}
+
+void terminal_begin(struct fleet *f, struct agent *a, const char *session_id)
+{
+    if (duty_is_new(duty_of(a), 's', session_id))
+        terminal_go(f, a, session_id);
 }
 
 static void renew_done(struct rpc *c, const struct stream_end *end)
@@ -215,7 +229,7 @@ static void renew_done(struct rpc *c, const struct stream_end *end)
     m = agent__v1__renew_certificate_response__unpack(NULL, c->answer.len,
                                                       (const uint8_t *)buf_text(&c->answer));
     if (!m) {
-        lane_fault(c->fleet->lane, OP_PROTOCOL, "RenewCertificate: an answer that is none");
+        fleet_fault(c->fleet, OP_PROTOCOL, "RenewCertificate: an answer that is none");
         return;
     }
     duty_certificate(c->fleet, c->agent, m->client_cert_pem, AM_RENEWALS);
@@ -247,6 +261,5 @@ void renew_begin(struct fleet *f, struct agent *a)
     agent__v1__renew_certificate_request__pack(&m, (uint8_t *)c->request.data + c->request.len);
     c->request.len += len;
     message_end(&c->request, at);
-    if (!rpc_begin(c, fleet_link(f, a), TIMEOUT))
-        rpc_abandon(c);
+    begin(c);
 }

@@ -46,6 +46,12 @@ void fleet_count(struct fleet *f, enum agent_metric m, double n)
         lane_count(f->lane, m, n);
 }
 
+void fleet_fault(struct fleet *f, enum outcome outcome, const char *why)
+{
+    if (f->lane)
+        lane_fault(f->lane, outcome, why);
+}
+
 void fleet_trend(struct fleet *f, enum agent_metric m, bool ok, uint64_t ns)
 {
     if (f->lane)
@@ -162,7 +168,7 @@ static bool desk_lost(struct fleet *f, const struct stream_end *end)
         agent_fail_beats(f, a, end->outcome, why);
     }
     if (!told && f->queue_count > 0)
-        lane_fault(f->lane, end->outcome, why);
+        fleet_fault(f, end->outcome, why);
     return f->queue_count > 0;
 }
 
@@ -194,7 +200,7 @@ static void link_lost(struct link *l, const struct stream_end *end)
         wanted |= a->state == AGENT_READY;
     }
     if (!told)
-        lane_fault(f->lane, end->outcome, end->why);
+        fleet_fault(f, end->outcome, end->why);
     if (wanted)
         link_want(l, 0);
 }

@@ -74,7 +74,7 @@ static void fail(struct rpc *c, enum outcome outcome, const char *why)
     if (a->first)
         agent_fail_beats(f, a, outcome, why);
     else
-        lane_fault(f->lane, outcome, why);
+        fleet_fault(f, outcome, why);
     fleet_rest(f, a, fleet_backoff(f, &a->tries));
 }
 
@@ -214,4 +214,58 @@ void register_pump(struct fleet *f)
         f->registering++;
         rpc_begin(c, l, (uint64_t)f->job->opts->register_timeout);
     }
+}
+
+/*
+ * The token of an agent whose own was not kept: the same key again gets the same agent.  It lasts
+ * for the errand that it is fetched for.
+ */
+static void token_done(struct rpc *c, const struct stream_end *end)
+{
+    struct agent *a = c->agent;
+    Agent__V1__RegisterResponse *m = NULL;
+    char why[AGENT_WHY] = "Register: no token";
+
+    if (end->outcome == OP_OK)
+        m = agent__v1__register_response__unpack(NULL, c->answer.len,
+                                                 (const uint8_t *)buf_text(&c->answer));
+    else
+        stream_explain("Register", end, why);
+    if (a->token) { /* a new stream needed one, too */
+        c->errand(c->fleet, a, c->scan);
+    } else if (m && *m->jwt_token && strlen(m->jwt_token) <= TOKEN_MAX) {
+        a->token = m->jwt_token;
+        c->errand(c->fleet, a, c->scan);
+        a->token = NULL;
+    } else {
+        fleet_fault(c->fleet, end->outcome == OP_OK ? OP_UNEXPECTED : end->outcome, why);
+    }
+    if (m)
+        agent__v1__register_response__free_unpacked(m, NULL);
+}
+
+static const struct rpc_kind token_kind = {
+    .method = "Register",
+    .duration = AM_REGISTER_DURATION,
+    .done = token_done,
+};
+
+bool register_for_token(struct fleet *f, struct agent *a, errand_fn errand, const char *id)
+{
+    struct link *l = find_desk(f);
+    char hostname[AGENT_NAME_MAX];
+    struct rpc *c;
+
+    if (!l)
+        return false;
+    c = rpc_new(f, a, &token_kind);
+    c->errand = errand;
+    snprintf(c->scan, sizeof(c->scan), "%s", id);
+    fleet_hostname(f, fleet_agent_number(f, a), hostname);
+    register_request(f, fleet_agent_number(f, a), hostname, &c->request);
+    fleet_count(f, AM_REGISTRATIONS, 1);
+    if (rpc_begin(c, l, (uint64_t)f->job->opts->register_timeout))
+        return true;
+    rpc_abandon(c);
+    return false;
 }

@@ -34,6 +34,7 @@ struct rpc {
     size_t sent;
     bool more, answered, quiet, waits; /* waits: for rpc_go_on() */
     int stage;
+    errand_fn errand; /* what a token is fetched for */
     uint64_t begun_ns;
     char scan[AGENT_NAME_MAX]; /* of an inventory or a terminal: its id */
     struct rpc *next, *all;

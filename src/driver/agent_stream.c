@@ -204,8 +204,7 @@ static void answered(struct fleet *f, struct agent *a, struct link *l, bool ok)
     uint64_t at = l->conn.received_ns, rtt;
 
     if (!b || !b->sent_ns) {
-        if (f->lane)
-            lane_fault(f->lane, OP_PROTOCOL, "Heartbeat: a reply that no beat had asked for");
+        fleet_fault(f, OP_PROTOCOL, "Heartbeat: a reply that no beat had asked for");
         return;
     }
     rtt = at > b->sent_ns ? at - b->sent_ns : 0;
@@ -318,8 +317,8 @@ void agent_lost(struct fleet *f, struct agent *a, const struct stream_end *end)
     a->state = AGENT_READY;
     a->ready_to_send = false;
     duty_drop_spill(a);
-    if (fail_beats(f, a, !was_up, outcome, why) == 0 && f->lane)
-        lane_fault(f->lane, outcome, why);
+    if (fail_beats(f, a, !was_up, outcome, why) == 0)
+        fleet_fault(f, outcome, why);
     if (end->code == GRPC_UNAUTHENTICATED || end->code == GRPC_NOT_FOUND) {
         free(a->token); /* it has expired, or the agent was deleted: registering says which */
         a->token = NULL;
