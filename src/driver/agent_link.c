@@ -172,7 +172,7 @@ static void begin_connect(struct link *l)
     timers_set(all->timers, &l->timer, now + all->config->connect_timeout_ns);
     if (!conn_open(&l->conn, all->config->route, all->turn, now, &e))
         link_break(l, route_outcome(e.fault), e.why);
-    else
+    else if (l->conn.state != CONN_CONNECTING)
         advance(l, conn_advance(&l->conn, all->turn, &e), &e);
 }
 

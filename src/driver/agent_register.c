@@ -204,6 +204,8 @@ void register_pump(struct fleet *f)
 
         if (!l)
             return;
+        if (f->queue_count == 0 || f->registering >= f->register_limit)
+            return; /* the desk opened at once, and this ran inside */
         a = &f->agents[f->queue[f->queue_first]];
         f->queue_first = (f->queue_first + 1) % f->agent_count;
         f->queue_count--;
