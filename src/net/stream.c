@@ -11,6 +11,8 @@
 
 #include "base/mem.h"
 
+#define SHORT_READ 8192 /* half of what a record holds */
+
 void stream_accept(struct stream *s, int fd, struct ssl_ctx_st *ctx)
 {
     int on = 1;
@@ -68,16 +70,31 @@ bool stream_resumed(const struct stream *s)
     return s->ssl && SSL_session_reused(s->ssl);
 }
 
+/*
+ * Where OpenSSL reads ahead it asks the socket for all that its buffer holds, so that a short
+ * record with nothing behind it says that the socket has no more.
+ */
+static enum stream_result read_tls(struct stream *s, void *data, size_t cap, size_t *n,
+                                   bool *drained)
+{
+    bool empty = !SSL_has_pending(s->ssl);
+    enum stream_result r;
+
+    ERR_clear_error();
+    r = tls_result(s, SSL_read_ex(s->ssl, data, cap, n));
+    *drained = r == STREAM_OK && empty && *n < SHORT_READ && SSL_get_read_ahead(s->ssl) &&
+               !SSL_has_pending(s->ssl);
+    return r;
+}
+
 enum stream_result stream_read(struct stream *s, void *data, size_t cap, size_t *n, bool *drained)
 {
     ssize_t got;
 
     *n = 0;
     *drained = false;
-    if (s->ssl) {
-        ERR_clear_error();
-        return tls_result(s, SSL_read_ex(s->ssl, data, cap, n));
-    }
+    if (s->ssl)
+        return read_tls(s, data, cap, n, drained);
     do
         got = recv(s->fd, data, cap, 0);
     while (got < 0 && errno == EINTR);
