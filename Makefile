@@ -132,6 +132,7 @@ demo-breach: $B/shakedown
 bench: $B/shakedown | $B/deps-bench
 	@tests/bench/bench.py $B/shakedown
 	@tests/bench/sql.py $B/shakedown
+	@tests/bench/flow.py $B/shakedown
 	@tests/bench/acme.py $B/shakedown
 
 $B/floor: tests/bench/floor.c
