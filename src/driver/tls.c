@@ -401,6 +401,7 @@ static void tell_facts(struct job *job, const struct tls_facts *f)
 
     tell(job, "protocol", f->protocol);
     tell(job, "cipher", f->cipher);
+    tell(job, "group", f->group ? f->group : "");
     tell(job, "alpn", f->alpn);
     tell(job, "subject", f->subject);
     tell(job, "issuer", f->issuer);

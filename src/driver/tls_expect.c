@@ -11,6 +11,7 @@
 #include "driver/driver.h"
 #include "net/pattern.h"
 #include "net/tls_facts.h"
+#include "net/tls_names.h"
 
 enum { CHAIN_ANY, CHAIN_VERIFIED, CHAIN_UNVERIFIED };
 
@@ -77,6 +78,8 @@ struct tls_expect *tls_expect_compile(const struct tls_expect_opts *o, bool veri
 
     x->opts = o;
     x->verify = verify;
+    if (o->cipher && *o->cipher && !tls_ciphers_known(o->cipher, &e))
+        diag_add(d, place(at, "cipher"), "%s.expect.cipher: %s", path, e.text);
     if (o->fingerprint && !parse_fingerprint(o->fingerprint, x->fingerprint))
         diag_add(d, place(at, "fingerprint"),
                  "%s.expect.fingerprint: \"%s\" is not a SHA-256 in hex (64 digits)", path,

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <openssl/bio.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -75,6 +76,15 @@ static void read_cert(struct tls_facts *f, X509 *cert)
     ERR_clear_error();
 }
 
+/* As OpenSSL's lists of groups have it; NULL: none, as when a session was resumed without one. */
+static const char *group_of(SSL *ssl)
+{
+    int nid = (int)SSL_get_negotiated_group(ssl);
+    const char *nist = nid > 0 ? EC_curve_nid2nist(nid) : NULL;
+
+    return nist ? nist : nid > 0 ? OBJ_nid2sn(nid) : NULL;
+}
+
 bool tls_facts_update(struct tls_facts *f, struct ssl_st *ssl)
 {
     X509 *cert = SSL_get0_peer_certificate(ssl);
@@ -86,6 +96,7 @@ bool tls_facts_update(struct tls_facts *f, struct ssl_st *ssl)
                   : SSL_version(ssl) == TLS1_2_VERSION ? "1.2"
                                                        : SSL_get_version(ssl);
     f->cipher = SSL_get_cipher_name(ssl);
+    f->group = group_of(ssl);
     SSL_get0_alpn_selected(ssl, &alpn, &len);
     snprintf(f->alpn, sizeof(f->alpn), "%.*s", (int)len, alpn ? (const char *)alpn : "");
     f->unverified = verified == X509_V_OK ? NULL : X509_verify_cert_error_string(verified);

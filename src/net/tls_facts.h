@@ -23,6 +23,7 @@ struct tls_facts {
 
     const char *protocol;   /* "1.3" */
     const char *cipher;     /* OpenSSL's name, which is the standard's for 1.3 */
+    const char *group;      /* of the key exchange: "X25519", "P-256"; NULL: none */
     char alpn[256];         /* empty: none */
     const char *unverified; /* why the chain, or the name if it was verified, did not pass; NULL */
 };

@@ -8,10 +8,11 @@ http2() {
 }
 
 for server in target nginx nghttpd; do
-    http2 0 $server "HTTP/2 over TLS with $server"
-    http2 0 $server "$server is found by ALPN" --set protocol=auto
-    http2 0 $server-clear "HTTP/2 without TLS with $server"
+    http2 0 $server "HTTP/2 over TLS with $server" --only one --only many --only arrivals
+    http2 0 $server "$server is found by ALPN" --set protocol=auto --only one --only many --only arrivals
+    http2 0 $server-clear "HTTP/2 without TLS with $server" --only one --only many --only arrivals
 done
+http2 0 target "four large bodies at once on one connection" --only large
 http2 0 target "a new connection for each request" --set kept=new
 http2 1 target "errors are found over HTTP/2" --set 'query=?errors=20%25+503'
 http2 1 target "so are resets of streams" --set 'query=?reset=20%25'

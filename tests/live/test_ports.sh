@@ -1,5 +1,13 @@
 . ./lib.sh
 
+# Descriptors that only run out under load: of this process, not of the target's answers.
+program() {
+    (ulimit -n 110 && exec env "LIVE_TEST=$TMP" "$SHAKEDOWN" "$@")
+}
+run 3 "an open load that runs out of descriptors" tests/live/suites/ports.yaml --only exhausted --set rate=400/s
+check "is this machine's fault too" grep -q 'local resource (client)' "$OUT/summary.txt"
+check "and says which limit" sh -c "tr -s ' \n' ' ' <'$OUT/summary.txt' | grep -q 'raise the limit of open files'"
+
 # A network of its own with 16 local ports, in which loopback is all there is.
 isolated() {
     unshare -n sh -c 'ip link set lo up && echo "40000 40015" >/proc/sys/net/ipv4/ip_local_port_range && exec "$@"' sh "$@"

@@ -31,7 +31,7 @@ phase 0 "nginx: facts, and the same certificate again" nginx-facts nginx-again
 check "the facts are in the result" /usr/bin/python3 -c '
 import json, sys
 facts = json.load(open(sys.argv[1]))["phases"][0]["steps"][0]["facts"]
-assert facts["protocol"] == "1.3" and facts["key"] == "EC P-256" and facts["days_left"] == "6", facts
+assert facts["protocol"] == "1.3" and facts["key"] == "EC P-256" and facts["group"] == "X25519" and facts["days_left"] == "6", facts
 assert len(facts["fingerprint"]) == 64 and facts["not_after"].endswith("Z"), facts
 ' "$OUT/result.json"
 phase 0 "nginx: a load of full handshakes, none resumed" nginx-load
@@ -40,6 +40,9 @@ phase 0 "nginx: resumed handshakes, TLS 1.2" nginx-resumed-12
 phase 0 "requests on resumed connections, and on none" requests-resumed requests-full
 phase 1 "a server that hands out no sessions" nothing-to-resume
 check "it says so" says "the server gave no session to resume"
+phase 0 "auto: HTTP/1.1 where the server does not choose HTTP/2" falls-back
+phase 3 "h2: a server that does not choose it" no-http2
+check "it says why" says "the server did not choose h2"
 phase 1 "a certificate that expires too soon" nginx-short
 check "it says when" says "the certificate expires in 7d"
 phase 1 "a chain to nobody trusted" nginx-foreign
