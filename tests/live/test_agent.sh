@@ -112,3 +112,8 @@ for case in "pending:--pending:does not approve agents by itself" \
     check "says so" grep -q "${rest#*:}" "$OUT/result.json"
     unserve
 done
+
+# nghttpd answers 404: our requests are HTTP/2 to it, and its answer is no gRPC.
+run 0 "a server that speaks HTTP/2 alone" tests/live/suites/agent-nghttpd.yaml
+check "its status is told" grep -q 'HTTP status 40[45] in place of a gRPC answer' "$OUT/result.json"
+check "and nothing was broken" metric "'rpcs{part:UNAVAILABLE}' not in m and n('registrations_failed') >= 5"
