@@ -27,7 +27,7 @@ vars: {{url: {{default: "{url}", help: the database}}}}
 targets: {{db: {{url: "${{url}}"}}}}
 phases:
   - name: empty
-    sql: {{target: db, reset: [drop table if exists managed_certificates, drop table if exists agents], files: {seed}/schema.sql}}
+    sql: {{target: db, reset: [drop schema public cascade, create schema public], files: {seed}/schema.sql}}
   - name: seed
     sql: {{target: db, files: ["{seed}/0*.sql"], params: {{now: "%{{unix_ms}}"}}}}
 """
