@@ -13,7 +13,8 @@
 #include "base/clock.h"
 #include "base/rng.h"
 
-#define HEAD_MAX 16384
+#define HEAD_MAX  16384
+#define PONGS_MAX 65536 /* bytes that wait for a peer beyond which its pings are not answered */
 
 enum { S_CLOSED, S_CONNECTING, S_UPGRADING, S_OPEN, S_CLOSING };
 
@@ -157,7 +158,7 @@ static void take_control(struct wsconn *c, const struct http1_span *payload)
         take_close(c, payload);
     } else if (c->ws.opcode == WS_PONG) {
         tell(c, WSCONN_PONG, payload->data, payload->len);
-    } else if (c->state == S_OPEN) {
+    } else if (c->state == S_OPEN && c->out.len < PONGS_MAX) {
         add_frame(c, WS_PONG, payload->data, payload->len);
         if (!c->blocked)
             flush(c);

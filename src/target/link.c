@@ -20,6 +20,7 @@
 #include "target/server.h"
 
 #define REFUSALS_MAX       5
+#define UNREAD_MAX         (4 << 20) /* bytes that wait for the hub: it asks and does not listen */
 #define ATTEST_NS          (15 * NS_PER_S) /* from the connect until the hub has accepted */
 #define SILENT_BEATS       2 /* after which 10 s have passed since the first unanswered ping */
 
@@ -99,6 +100,21 @@ static void accepted(struct link *l)
     n->tell(line);
 }
 
+static void hang_up(struct link *l, const char *why)
+{
+    wsconn_drop(&l->hub.ws);
+    l->hub.end = END_PROTOCOL;
+    snprintf(l->hub.ws.error.why, sizeof(l->hub.ws.error.why), "%s", why);
+    ended(l);
+}
+
+static void message(struct link *l, const struct http1_span *data)
+{
+    control_read(l, data->data, data->len);
+    if (wsconn_waiting(&l->hub.ws) > UNREAD_MAX)
+        hang_up(l, "the hub does not read what it asks for");
+}
+
 static void on_event(struct hubconn *s, enum hubconn_event what, const struct http1_span *data)
 {
     struct link *l = (struct link *)s;
@@ -108,7 +124,7 @@ static void on_event(struct hubconn *s, enum hubconn_event what, const struct ht
         accepted(l);
         break;
     case HUB_MESSAGE:
-        control_read(l, data->data, data->len);
+        message(l, data);
         break;
     case HUB_WRITABLE:
         tunnels_pump(l);
@@ -119,14 +135,6 @@ static void on_event(struct hubconn *s, enum hubconn_event what, const struct ht
     default:
         break;
     }
-}
-
-static void hang_up(struct link *l, const char *why)
-{
-    wsconn_drop(&l->hub.ws);
-    l->hub.end = END_PROTOCOL;
-    snprintf(l->hub.ws.error.why, sizeof(l->hub.ws.error.why), "%s", why);
-    ended(l);
 }
 
 static void on_beat(struct timer *t, uint64_t now)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -106,6 +107,72 @@ static bool put_data(struct hub *h, const char *text)
     return true;
 }
 
+static bool put_raw(struct hub *h, const char *data, size_t len)
+{
+    send(h->peer, data, len, MSG_NOSIGNAL);
+    return true;
+}
+
+/* Frames that no server may send. */
+static bool put_fault(struct hub *h, char c)
+{
+    switch (c) {
+    case 'O':
+        return put_raw(h, "\x82\x7f\x00\x00\x00\x01\x00\x00\x00\x00", 10);
+    case 'Z':
+        return put_raw(h, "\xc1\x01x", 3);
+    case '8':
+        return put_raw(h, "\x81\x02\xc3\x28", 4);
+    case 'K':
+        return put_raw(h, "\x09\x01x", 3);
+    default:
+        return put_raw(h, "\x88\x02\x03\xed", 4); /* 1005 */
+    }
+}
+
+static bool answer_endlessly(struct hub *h)
+{
+    static const char head[] = "HTTP/1.1 101 x\r\nX: ";
+    char filler[4096];
+
+    memset(filler, 'a', sizeof(filler));
+    if (!fill(h))
+        return false;
+    put_raw(h, head, sizeof(head) - 1);
+    for (int i = 0; i < 256; i++)
+        if (send(h->peer, filler, sizeof(filler), MSG_NOSIGNAL) < 0)
+            return false;
+    return true;
+}
+
+static bool answer_slowly(struct hub *h)
+{
+    static const char head[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n";
+    struct timespec gap = {0, 10000000};
+
+    if (!fill(h))
+        return false;
+    for (size_t i = 0; i < sizeof(head) - 1; i++) {
+        if (send(h->peer, head + i, 1, MSG_NOSIGNAL) < 0)
+            return false;
+        nanosleep(&gap, NULL);
+    }
+    return true;
+}
+
+static bool flood(struct hub *h, enum ws_opcode opcode, const char *data, size_t len, int times)
+{
+    struct buf out = {0};
+    bool taken = true;
+
+    for (int i = 0; i < 64; i++)
+        ws_frame(&out, opcode, true, data, len, NULL);
+    for (int i = 0; taken && i < times; i += 64)
+        taken = send(h->peer, out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
+    buf_free(&out);
+    return taken;
+}
+
 static bool answer_ping(struct hub *h)
 {
     if (!read_one(h, 'P'))
@@ -114,6 +181,9 @@ static bool answer_ping(struct hub *h)
     put(h, WS_PONG, h->message.data, h->message.len);
     return true;
 }
+
+static const char ask[] =
+    "\x02{\"event\":\"ping_client\",\"client_id\":\"01020304-0506-0708-090a-0b0c0d0e0f10\"}";
 
 static bool act(struct hub *h, char c)
 {
@@ -145,6 +215,20 @@ static bool act(struct hub *h, char c)
     case 'M':
         send(h->peer, "\x81\x81\x01\x02\x03\x04x", 7, MSG_NOSIGNAL);
         return true;
+    case 'O':
+    case 'Z':
+    case '8':
+    case 'K':
+    case 'B':
+        return put_fault(h, c);
+    case 'H':
+        return answer_endlessly(h);
+    case 'h':
+        return answer_slowly(h);
+    case 'F':
+        return flood(h, WS_PING, "0123456789", 10, 1 << 15);
+    case 'Q':
+        return flood(h, WS_BINARY, ask, sizeof(ask) - 1, 500000);
     case 'J':
         put(h, WS_TEXT, "welcome", 7);
         return true;

@@ -68,15 +68,20 @@ static void start(struct fixture *f, const char *script, uint64_t retry, uint64_
     assert_int_equal(pthread_create(&f->thread, NULL, serve, f->server), 0);
 }
 
+static void release(struct fixture *f)
+{
+    server_free(f->server);
+    hub_stop(&f->hub);
+    nexus_fini(&f->nexus);
+    arena_free(&f->arena);
+}
+
 static void stop(struct fixture *f)
 {
     server_stop(f->server);
     server_stop(f->server);
     pthread_join(f->thread, NULL);
-    server_free(f->server);
-    hub_stop(&f->hub);
-    nexus_fini(&f->nexus);
-    arena_free(&f->arena);
+    release(f);
 }
 
 static void pause_a_little(void)
@@ -106,8 +111,7 @@ static void five_refusals_end_it(void **state)
     assert_int_equal(atomic_load(&f.hub.tries), 5);
     for (int i = 0; i < 4; i++) /* pauses double, and sway by a quarter */
         assert_true(gap(&f, i) >= (uint64_t)(7.5 * (1 << i)) * MS);
-    assert_int_equal(pthread_create(&f.thread, NULL, serve, f.server), 0);
-    stop(&f);
+    release(&f);
 }
 
 static void what_is_no_refusal_is_tried_for_ever(void **state)
@@ -152,7 +156,19 @@ static void a_visitor_who_is_gone_is_let_go(void **state)
     stop(&f);
 }
 
+/* Half a million questions and nobody who reads the answers: they are not kept for ever. */
+static void a_hub_that_only_asks_is_left(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    start(&f, "UTCTPQW", MS, MS, 60 * NS_PER_S);
+    await_tries(&f, 2);
+    stop(&f);
+}
+
 UNIT_GROUP(link, cmocka_unit_test(five_refusals_end_it),
            cmocka_unit_test(what_is_no_refusal_is_tried_for_ever),
            cmocka_unit_test(a_hub_that_answers_pings_is_kept),
-           cmocka_unit_test(a_visitor_who_is_gone_is_let_go))
+           cmocka_unit_test(a_visitor_who_is_gone_is_let_go),
+           cmocka_unit_test(a_hub_that_only_asks_is_left))
