@@ -134,6 +134,11 @@ bench: $B/shakedown | $B/deps-bench
 	@tests/bench/sql.py $B/shakedown
 	@tests/bench/flow.py $B/shakedown
 	@tests/bench/acme.py $B/shakedown
+	@tests/bench/fleet.py $B/shakedown
+
+# A million agents: four minutes, 3 GiB.
+bench-million: $B/shakedown | $B/deps-bench
+	@tests/bench/fleet.py $B/shakedown million
 
 $B/floor: tests/bench/floor.c
 	$(Q_LD)mkdir -p $(@D) && $(CC) $(CSTD) $(WARN) -O2 -o $@ $<
@@ -182,7 +187,7 @@ Q_CC = @echo '  CC   $@';
 Q_LD = @echo '  LD   $@';
 endif
 
-.PHONY: all check unit golden live replay demo demo-breach bench bench-peers fuzz lint format docs deps install clean
+.PHONY: all check unit golden live replay demo demo-breach bench bench-million bench-peers fuzz lint format docs deps install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $B -name '*.d' 2>/dev/null)
