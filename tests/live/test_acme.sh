@@ -1,3 +1,4 @@
+# seconds: 90
 . ./lib.sh
 
 # A server that misbehaves on purpose and checks with another library all that is signed: what it finds

@@ -1,3 +1,4 @@
+# seconds: 50
 . ./lib.sh
 
 # The fleet against the independent server: what it does, how it fails, and how it comes back.

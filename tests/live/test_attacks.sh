@@ -1,3 +1,4 @@
+# seconds: 40
 . ./lib.sh
 
 # What the attacks put on the wire, as a server sees it that only writes down.

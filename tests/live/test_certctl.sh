@@ -1,3 +1,4 @@
+# seconds: 60
 . ./lib.sh
 
 # The shipped suites against the embedded target, each with the faults that it is there to find; their

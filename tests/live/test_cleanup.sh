@@ -1,3 +1,4 @@
+# seconds: 40
 . ./lib.sh
 suite=tests/live/suites/cleanup.yaml
 python=/usr/bin/python3

@@ -1,3 +1,4 @@
+# seconds: 50
 . ./lib.sh
 
 # The suites about the servers that certificates are deployed to, with nginx, apache2, haproxy and the

@@ -1,9 +1,10 @@
+# seconds: 60
 . ./lib.sh
 
 # The shipped suites of the agent fleet against the embedded ingest, each with the faults that it is there to
 # find.  All but the first run beside each other: most of their time is waiting.
 unset CT_OPS_ADDRESS CT_OPS_WEB_URL CT_OPS_TOKEN CT_OPS_TOKEN_FILE CT_OPS_LOADTEST_ADMIN_KEY CT_OPS_CA_CERT
-scripts=$PWD/tests/live/suites
+pushes=$PWD/tests/live/pushes
 jobs=0
 
 suite() { # CODE WHAT SUITE ARGUMENTS...
@@ -64,11 +65,11 @@ job() {
 }
 
 slow() {
-    suite 1 "a slow server breaches" fleet --set pushes="$scripts/ingest-slow.yaml"
+    suite 1 "a slow server breaches" fleet --set pushes="$pushes/slow.yaml"
     told "slow: by the time to the reply" "BREACH beat_rtt p\(95\)<250ms"
 }
 drops() {
-    suite 1 "a server that drops connections breaches" fleet --set pushes="$scripts/ingest-drops.yaml"
+    suite 1 "a server that drops connections breaches" fleet --set pushes="$pushes/drops.yaml"
     told "drops: by the reconnects" "BREACH reconnects count==0"
 }
 wrong_token() {
@@ -78,7 +79,7 @@ wrong_token() {
     told "wrong token: is named" "oken"
 }
 partial() {
-    suite 3 "hosts that cannot be deleted" fleet --set pushes="$scripts/ingest-undeletable.yaml"
+    suite 3 "hosts that cannot be deleted" fleet --set pushes="$pushes/undeletable.yaml"
     told "undeletable: how many, and what to do" "hosts could not be deleted.*shakedown cleanup.*forget-hosts.sql"
     cleanup_case "undeletable"
     check "undeletable: the load itself has passed" grep -q "pass .*missed_beats" "$OUT/summary.txt"
@@ -108,7 +109,7 @@ capacity() {
     told "capacity: with the server's own numbers" "server: streams value>=10 20"
 }
 no_capacity() {
-    suite 1 "a server too slow for its first size" capacity --set most=20 --set pushes="$scripts/ingest-slow.yaml"
+    suite 1 "a server too slow for its first size" capacity --set most=20 --set pushes="$pushes/slow.yaml"
 }
 for what in slow drops wrong_token partial login wrong_key older storm killed capacity no_capacity; do
     job $what

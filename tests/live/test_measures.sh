@@ -1,3 +1,4 @@
+# alone
 . ./lib.sh
 
 # Every excess here is far above any lag of a busy machine, which would rightly void the verdict.

@@ -1,3 +1,4 @@
+# seconds: 60
 . ./lib.sh
 
 # The whole of the nexus suite against a hub that keeps the rules (tests/fixtures/hub.py), and against

@@ -1,3 +1,4 @@
+# seconds: 60
 . ./lib.sh
 
 # The independent peers of the agent fleet, and our messages against theirs.

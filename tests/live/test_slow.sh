@@ -1,3 +1,4 @@
+# seconds: 90
 . ./lib.sh
 
 suite=tests/live/suites/slow.yaml

@@ -1,3 +1,4 @@
+# seconds: 70
 . ./lib.sh
 
 # The user that the database runs as has to get to its folder.

@@ -1,3 +1,4 @@
+# seconds: 25
 . ./lib.sh
 
 suite=tests/live/suites/stepping.yaml

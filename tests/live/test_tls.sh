@@ -1,3 +1,4 @@
+# seconds: 30
 . ./lib.sh
 
 expired() {
