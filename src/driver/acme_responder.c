@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "net/addr.h"
 #include "net/http1.h"
 #include "net/url.h"
@@ -244,20 +245,10 @@ static bool bind_to(struct acme_responder *r, const char *address, struct arena 
     return true;
 }
 
-/* Signals are the main thread's. */
 static bool start(struct acme_responder *r, struct err *e)
 {
-    pthread_attr_t attr;
-    sigset_t all, before;
-    int error;
+    int error = thread_start(&r->thread, STACK_BYTES, run, r);
 
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&r->thread, &attr, run, r);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
     r->running = error == 0;
     return r->running || err_set(e, "responder: %s", strerrordesc_np(error));
 }

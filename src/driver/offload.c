@@ -1,7 +1,6 @@
 #include "driver/offload.h"
 
 #include <event2/event.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #define STACK_BYTES (512 << 10)
 
@@ -106,17 +106,8 @@ bool offload_start(struct offload *o, struct event_base *base, int thread_max, s
 
 static bool add_thread(struct offload *o, struct err *e)
 {
-    pthread_attr_t attr;
-    sigset_t all, before;
-    int error;
+    int error = thread_start(&o->threads[o->thread_count], STACK_BYTES, thread_main, o);
 
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&o->threads[o->thread_count], &attr, thread_main, o);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
     if (error)
         return err_set(e, "could not start a thread: %s", strerrordesc_np(error));
     o->thread_count++;

@@ -9,7 +9,6 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "base/units.h"
 #include "net/url.h"
 
@@ -219,22 +219,6 @@ static bool render(struct lane *lane, struct probe_op *x)
     return true;
 }
 
-static int start_thread(struct probe_op *x)
-{
-    pthread_attr_t attr;
-    sigset_t all, before;
-    int error;
-
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&x->thread, &attr, probe_run, x);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return error;
-}
-
 static void probe_fire(struct lane *lane, struct op *op)
 {
     struct probe_op *x = op->priv;
@@ -248,7 +232,7 @@ static void probe_fire(struct lane *lane, struct op *op)
         op_done(op, OP_LOCAL, x->why);
         return;
     }
-    error = start_thread(x);
+    error = thread_start(&x->thread, STACK_BYTES, probe_run, x);
     if (error) {
         snprintf(x->why, sizeof(x->why), "could not start a thread: %s", strerrordesc_np(error));
         op_done(op, OP_LOCAL, x->why);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -22,6 +21,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/redact.h"
+#include "base/thread.h"
 #include "net/pattern.h"
 #include "suite/service.h"
 
@@ -222,20 +222,14 @@ static void *run_watch(void *arg)
     return NULL;
 }
 
-/* Signals are the main thread's. */
 bool watch_start(struct watch *w, struct err *e)
 {
-    sigset_t all, before;
-
     if (w->running)
         return true;
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (w->wake < 0)
         return err_errno(e, "could not make an event descriptor");
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    errno = pthread_create(&w->thread, NULL, run_watch, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = thread_start(&w->thread, 0, run_watch, w);
     w->running = errno == 0;
     return w->running || err_errno(e, "could not start a thread");
 }
