@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "driver/driver.h"
+#include "driver/fetch.h"
 #include "driver/offload.h"
 #include "driver/probe.h"
 #include "driver/target.h"
@@ -137,33 +138,20 @@ static void find_location(const struct buf *head, char *out, size_t size)
 
 static bool ask(struct cleanup_op *x, const volatile int *cancelled, struct probe_answer *a)
 {
-    static const char *const versions[] = {NULL, "1.2", "1.3"};
     const struct cleanup_opts *o = x->op->lane->job->opts;
     struct cleanup_job *j = x->op->lane->job->priv;
-    const struct target *t = o->target;
     const char *headers[] = {j->field, "content-type: application/json", NULL};
-    struct probe_request r = {
-        .url = j->url,
-        .method = "POST",
-        .headers = headers,
-        .body = j->body,
-        .body_len = (long)strlen(j->body),
-        .userinfo = t->userinfo,
-        .verify = t->tls.verify,
-        .ca = t->tls.ca,
-        .cert = t->tls.cert,
-        .key = t->tls.key,
-        .connect_to = t->connect_to,
-        .server_name = t->tls.server_name,
-        .min_version = versions[t->tls.min_version],
-        .max_version = versions[t->tls.max_version],
-        .ciphers = t->tls.ciphers,
-        .groups = t->tls.groups,
-        .timeout_ns = (uint64_t)o->timeout,
-        .interrupted = cancelled,
-    };
+    struct probe_request r = fetch_request(o->target);
     struct err e;
 
+    r.url = j->url;
+    r.method = "POST";
+    r.headers = headers;
+    r.body = j->body;
+    r.body_len = (long)strlen(j->body);
+    r.userinfo = o->target->userinfo;
+    r.timeout_ns = (uint64_t)o->timeout;
+    r.interrupted = cancelled;
     if (probe_http(&r, a, &e))
         return true;
     j->unanswered =

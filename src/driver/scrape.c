@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "driver/driver.h"
+#include "driver/fetch.h"
 #include "driver/expect.h"
 #include "driver/offload.h"
 #include "driver/probe.h"
@@ -143,31 +144,17 @@ static bool failed(struct scrape_op *x, enum outcome outcome, const char *why)
 
 static bool fetch(struct scrape_op *x, const volatile int *cancelled)
 {
-    static const char *const versions[] = {NULL, "1.2", "1.3"};
     const struct scrape_opts *o = x->op->lane->job->opts;
-    const struct target *t = o->target;
     struct probe_answer a = {.body = &x->body, .body_max = BODY_MAX};
-    struct probe_request r = {
-        .url = buf_text(&x->url),
-        .headers = (const char *const *)x->headers,
-        .userinfo = t->userinfo,
-        .verify = t->tls.verify,
-        .ca = t->tls.ca,
-        .cert = t->tls.cert,
-        .key = t->tls.key,
-        .connect_to = t->connect_to,
-        .server_name = t->tls.server_name,
-        .source = t->source.n ? t->source.v[0] : NULL,
-        .min_version = versions[t->tls.min_version],
-        .max_version = versions[t->tls.max_version],
-        .ciphers = t->tls.ciphers,
-        .groups = t->tls.groups,
-        .timeout_ns = (uint64_t)o->timeout,
-        .interrupted = cancelled,
-    };
+    struct probe_request r = fetch_request(o->target);
     char why[WHY_MAX];
     struct err e;
 
+    r.url = buf_text(&x->url);
+    r.headers = (const char *const *)x->headers;
+    r.userinfo = o->target->userinfo;
+    r.timeout_ns = (uint64_t)o->timeout;
+    r.interrupted = cancelled;
     if (!probe_http(&r, &a, &e))
         return failed(x, probe_outcome(a.failure), e.text);
     snprintf(why, sizeof(why), "status %ld, expected 200", a.status);
