@@ -111,6 +111,7 @@ shake 0 "cleanup with it" cleanup "$OUT"
 
 # Killed at any moment: after one cleanup nothing is left, and the journal never had a secret in it.
 forget_rows
+rows "create table if not exists hosts (name text)"
 for moment in 0.02 0.06 0.1 0.15 0.2 0.3; do
     start_run "$@" --set hosts=300 --set hold=20s
     sleep $moment
