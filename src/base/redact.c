@@ -243,19 +243,21 @@ static size_t match_any(const char *text, const char *at, const char *end)
 }
 
 /*
- * The beginning of a secret where a text was cut: at its end, or before the dots that say so.  A
- * few bytes of it are no secret, and would hit words of everyday.
+ * The beginning of a secret where a text was cut.  Dots say so; without them a text that ends with
+ * a few bytes of a secret just ends with a word, as "loadtest" is of "loadtest-token", and only
+ * half of the secret or more counts.
  */
 static size_t match_cut(const char *at, const char *end)
 {
     for (int i = 0; i < secret_count; i++) {
         const struct secret *s = &secrets[i];
+        bool dots;
         size_t n = 0;
 
         while (n < s->len && at + n < end && at[n] == s->text[n])
             n++;
-        if (n >= CUT_MIN && n < s->len &&
-            (at + n == end || (end - at - (ptrdiff_t)n >= 3 && memcmp(at + n, "...", 3) == 0)))
+        dots = end - at - (ptrdiff_t)n >= 3 && memcmp(at + n, "...", 3) == 0;
+        if (n >= CUT_MIN && n < s->len && (dots || (at + n == end && 2 * n >= s->len)))
             return n;
     }
     return 0;

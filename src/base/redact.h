@@ -5,9 +5,9 @@
  * terminal, reports, captured service output) passes its text through redact(), which replaces each
  * secret, and its base64, URL-encoded and JSON-escaped forms, by "***".  The userinfo of any URL in
  * the text goes the same way, listed or not.  Texts are added on the main thread before any lane or
- * service starts; after that the list is only read.  The first six
- * bytes of a secret and more are recognised where a text ends, or is followed by "...": it was cut
- * there.  A stream is redacted line by line.
+ * service starts; after that the list is only read.  The beginning of a secret, six bytes and more,
+ * is recognised where "..." says that a text was cut, and half of the secret and more where a text
+ * ends.  A stream is redacted line by line.
  */
 #pragma once
 

@@ -50,6 +50,15 @@ static void every_form_of_a_secret_is_covered(void **state)
         expect_text(cases[i].in, cases[i].want);
 }
 
+static void a_word_that_a_secret_begins_with_stays(void **state)
+{
+    (void)state;
+    redact_add("loadtest-token-of-some-length");
+    expect_text("loadtest", "loadtest");
+    expect_text("it was loadtest...", "it was ***...");
+    expect_text("it was loadtest-token-", "it was ***");
+}
+
 static void base64_is_found_with_and_without_padding(void **state)
 {
     (void)state;
@@ -108,6 +117,7 @@ static void bytes_that_are_no_text_pass(void **state)
 #define redact_test(f) cmocka_unit_test_teardown(f, forget)
 
 UNIT_GROUP(redact, redact_test(every_form_of_a_secret_is_covered),
+           redact_test(a_word_that_a_secret_begins_with_stays),
            redact_test(base64_is_found_with_and_without_padding),
            redact_test(the_longest_secret_wins_and_overlaps_leave_nothing),
            redact_test(short_texts_are_no_secrets), redact_test(the_userinfo_of_urls_goes),
