@@ -53,6 +53,7 @@ static void set_unit(struct scrape_metric *m)
 static bool set_as(struct scrape_metric *m, const char *as)
 {
     m->metric.type = METRIC_GAUGE;
+    m->metric.paired = strcmp(as, "value") != 0;
     if (strcmp(as, "value") == 0) {
         m->as = SCRAPE_VALUE;
         return true;

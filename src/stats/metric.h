@@ -19,6 +19,7 @@ struct metric {
     const char *help; /* one line, lower case, no full stop */
     bool censored;    /* samples of failed operations are lower bounds: time-outs, the unfinished */
     bool better_high; /* more is better; the default is that less is */
+    bool paired;      /* two operations are compared: a single one gives no sample */
 };
 
 extern const char *const metric_type_names[]; /* "counter", "gauge", "rate", "trend" */

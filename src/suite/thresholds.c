@@ -253,6 +253,12 @@ static bool bind_expression(struct step *step, struct threshold *t, const char *
 
     if (!threshold_parse(t, text, b->arena, &e) || !threshold_check(t, m, &e))
         return diag_add(b->diags, at, "%s: %s", path, e.text);
+    if (m->paired && planned_for(step, t) == 1)
+        return diag_add(b->diags, at,
+                        "%s: %s compares two operations, and one is planned: give the step a "
+                        "`load:` (such as {executor: constant-arrival-rate, rate: 1/s, duration: "
+                        "1m}) that outlasts what it watches",
+                        path, m->name);
     t->line = at.line;
     t->col = at.col;
     check_decidable(step, t, m, at, path, b);

@@ -53,3 +53,9 @@ scrape 0 "a label that no series has counts as none" --set 'selector=http_reques
 check "no series: 0 was counted" test "$(value_of server_errors count)" = 0
 scrape 2 "a selector that is none" --set 'selector=http_requests_total{code=500}'
 told "no selector: it is told with its place" "scrape.yaml:2[0-9]:.*server_errors.metric: .* is not name{label="
+# What compares two readings says nothing of one.
+sed -e '/executor: constant-arrival-rate, rate: 4/d' $suite >"$TMP/once.yaml"
+shake 2 "one reading only, and a counter's gain judged" validate "$TMP/once.yaml"
+told "one reading: the metric, its place and the cure" \
+    'once.yaml:[0-9]*:[0-9]*: .*server_errors compares two operations, and one is planned: give the step a `load:`'
+check "one reading: a gauge may be judged" sh -c "! grep server_memory '$TMP/stderr'"
