@@ -65,9 +65,18 @@ kill -TERM $TARGET
 wait $TARGET
 unset F5_TARGET_URL
 
+# A connector that is down cannot be judged; the others are.
+NGINX_TARGET_URL=https://127.0.0.1:1/
+export NGINX_TARGET_URL
+certctl 3 "a connector that is down was not measured" connectors
+check "down: that it was never reached is told" \
+    grep -q '100% failed (60 of 60).* but the target was never reached: connect 127.0.0.1:1' "$OUT/result.json"
+check "down: all the others have their row" \
+    test "$(grep -cE '^ +(apache|haproxy|f5)_handshake +60 +0 +0 ' "$OUT/summary.txt")" -eq 3
+check "down: and are within their limits" sh -c "! grep -E '(BREACH|inconclusive) +(apache|haproxy|f5)' '$OUT/summary.txt'"
+
 serve --stall '1800ms every 2s'
 NGINX_TARGET_URL=$URL
-export NGINX_TARGET_URL
 real 1 "handshakes that stall are found" connectors
 breached "the handshake is what breached" 'nginx_handshake: http_req_tls_handshaking p\(95\)<1s'
 check "connecting did not" grep -qE 'pass +nginx_handshake: http_req_connecting' "$OUT/summary.txt"
