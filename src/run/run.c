@@ -6,6 +6,7 @@
  */
 #include "run/run.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,8 +255,9 @@ static void lag_of_run(struct run_result *r)
     }
     if (!all)
         return;
-    r->monitor.lag_p50_ns = hist_quantile(all, 0.5);
-    r->monitor.lag_p99_ns = hist_quantile(all, 0.99);
+    /* Whole, as they are stored: a report made again later is the same to the byte. */
+    r->monitor.lag_p50_ns = round(hist_quantile(all, 0.5));
+    r->monitor.lag_p99_ns = round(hist_quantile(all, 0.99));
     r->monitor.lag_max_ns = (double)all->max;
 }
 
