@@ -208,8 +208,7 @@ static const char *hint(int status)
     case 401:
         return " (the credentials are not accepted)";
     case 429:
-        return " (a rate limiter: raise its limit or lower the rate, and tell it apart by "
-               "`count:`)";
+        return " (a rate limit: raise it or lower the rate; `count:` tells it apart)";
     default:
         return "";
     }

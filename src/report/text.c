@@ -309,7 +309,10 @@ void text_finding(struct buf *out, const struct finding *f, bool color)
     const char *message = f->message ? f->message : f->evidence.reason;
     struct buf text = {0};
 
-    buf_printf(&text, "%s: %s", f->name ? f->name : "", message ? message : "");
+    buf_adds(&text, f->name ? f->name : "");
+    if (f->line > 0 && f->state != FOUND_PASS && f->kind != FINDING_THRESHOLD)
+        buf_printf(&text, " (line %d)", f->line);
+    buf_printf(&text, ": %s", message ? message : "");
     text_pad(out, 2);
     text_styled(out, color, text_finding_style(f), word);
     text_pad(out, 2);

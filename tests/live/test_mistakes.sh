@@ -28,11 +28,11 @@ assert found and all(line <= f["line"] <= line + 8 for f in found), (line, found
 }
 
 mistake "a name that is taken" duplicate 'status 500, expected 201: {"error":"Internal Server Error"'
-mistake "a deployment that never comes" never 'part deployed: json /status is "pending", expected deployed ([0-9]* tries'
+mistake "a deployment that never comes" never 'executed (line [1-9][0-9]*): part deployed: json /status is "pending", expected deployed ([0-9]* tries'
 mistake "an answer that is no JSON" malformed 'the body is not JSON: ok'
 mistake "a capture that is not there" uncaptured 'part list: nothing to capture as id: no json [^;]*; status 200: {"data":'
 mistake "a rate limiter" limited 'BREACH rate_limited count==0' --set limit=1/s --skip first
-told "a rate limiter: the advice" '19 x unexpected answer (target): status 429, expected 200-399 (a rate limiter: raise its limit'
+told "a rate limiter: the advice" '19 x unexpected answer (target): status 429, expected 200-399 (a rate limit: raise it or lower the rate; `count:` tells it apart)'
 
 LIVE_SECRET=canary7f3a-wrong
 run 1 "a wrong token" $suite --only first --only cleanup
