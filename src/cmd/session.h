@@ -49,7 +49,7 @@ struct session_opts {
     const char *run_id;  /* NULL: made from the time and chance */
     const char *out;     /* results directory; NULL: results/RUN-ID */
     bool reserve_ports;  /* a real run */
-    bool names_only;     /* a listing: secrets are not needed */
+    bool names_only;     /* a listing: values and secrets are not needed */
     bool cleanup;        /* of an earlier run: the `when: always` phases, in its private folder */
     const char *run_tmp; /* of that run; NULL: a new one */
     const struct fixed_port *fixed; /* its services that run still */

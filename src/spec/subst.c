@@ -159,6 +159,10 @@ static bool replace(struct expansion *x, const struct reference *ref, int depth)
             return true;
         return expand(x, ref->word, ref->end, depth + 1);
     }
+    if (!is_set && v.waived) {
+        x->out->deferred = true;
+        return true;
+    }
     if (!is_set)
         return refuse_unset(x, ref, v.why, depth);
     x->out->services |= v.services;

@@ -24,6 +24,7 @@ struct subst_value {
     uint64_t services; /* services it refers to, as bits */
     bool secret;
     bool deferred; /* has a value only later; `text` is "" */
+    bool waived;   /* if it is unset, that is no mistake: it counts as deferred */
 };
 
 /* Resolves one name (without braces or operator).  False: not a name at all, and `e` says why. */

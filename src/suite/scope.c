@@ -164,7 +164,11 @@ static bool lookup_var(struct suite_scope *s, const char *name, struct subst_val
     if (v) {
         if (!vars_resolve(s, (int)(v - s->vars.v)))
             return err_set(e, "variable \"%s\" has no usable value", name);
-        *out = (struct subst_value){.text = v->value, .services = v->services, .secret = v->secret};
+        *out = (struct subst_value){.text = v->value,
+                                    .services = v->services,
+                                    .secret = v->secret,
+                                    .deferred = v->deferred,
+                                    .waived = scope_lists(s)};
         return true;
     }
     names = arena_array(s->arena, const char *, s->vars.n + 1);
@@ -181,7 +185,7 @@ bool scope_lookup(void *ctx, const char *name, struct subst_value *out, struct e
 
     *out = (struct subst_value){0};
     if (strncmp(name, "env.", 4) == 0) {
-        out->text = scope_getenv(s, name + 4);
+        *out = (struct subst_value){.text = scope_getenv(s, name + 4), .waived = scope_lists(s)};
         return true;
     }
     if (strncmp(name, "secrets.", 8) == 0)

@@ -45,6 +45,12 @@ struct suite_scope {
 /* ${...} as the scope at `ctx` resolves it. */
 bool scope_lookup(void *ctx, const char *name, struct subst_value *out, struct err *e);
 
+/* Names alone are asked for: what has no value counts as deferred. */
+static inline bool scope_lists(const struct suite_scope *s)
+{
+    return s->src->names_only && !s->src->stored;
+}
+
 /* Replaces in every scalar below `n`; mistakes are reported with their places. */
 void scope_subst(struct suite_scope *s, struct node *n);
 

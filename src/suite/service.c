@@ -262,7 +262,7 @@ static const char *render_file(struct suite_scope *s, struct service *v, const s
         diag_add(s->diags, n->at, "services.%s.files: %s", v->name, e.text);
     } else if (!subst_text(buf_text(&text), scope_lookup, s, s->arena, &value, &e)) {
         diag_add(s->diags, n->at, "services.%s.files: %s: %s", v->name, from, e.text);
-    } else if (value.deferred) {
+    } else if (value.deferred && !scope_lists(s)) {
         diag_add(s->diags, n->at, "services.%s.files: %s: services start before phases publish",
                  v->name, from);
     }
@@ -385,7 +385,7 @@ static void bind_one(struct suite_scope *s, struct service *v, const struct node
     if (node_find(n, "ready"))
         check_ready(v, node_find(n, "ready"), path, b);
     check_secrets(n, path, b);
-    if (node_any_deferred(n) && b->diags->errors == 0)
+    if (node_any_deferred(n) && b->diags->errors == 0 && !scope_lists(s))
         diag_add(b->diags, n->at, "%s: services start before any phase publishes", path);
 }
 

@@ -43,7 +43,7 @@ struct suite_source { /* where a suite and its values come from */
     const char *run_id, *run_dir, *run_tmp;
     const char *self;   /* path of this executable */
     bool reserve_ports; /* choose real ports for services (a run), or number them (validate) */
-    bool names_only;    /* for a listing: a secret that cannot be had is no mistake */
+    bool names_only;    /* for a listing: secrets and variables without a value are no mistakes */
     bool cleanup;       /* of an earlier run: the `when: always` phases alone */
     const struct fixed_port *fixed; /* of services that run already; fixed_count of them */
     int fixed_count;

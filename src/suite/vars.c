@@ -211,9 +211,10 @@ static bool from_suite(struct suite_scope *s, struct var *v, const struct node *
 
     if (!subst_text(n->raw, scope_lookup, s, s->arena, &value, &e))
         return diag_add(s->diags, n->at, "%s", e.text);
-    if (value.deferred)
+    if (value.deferred && !scope_lists(s))
         return diag_add(s->diags, n->at, "vars.%s: a variable cannot hold what a phase publishes",
                         v->name);
+    v->deferred = value.deferred;
     v->value = value.text;
     v->services = value.services;
     v->secret = value.secret;

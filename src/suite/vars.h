@@ -22,6 +22,7 @@ struct var {
     struct texts env;          /* names of environment variables */
     const char *help, *unit;
     bool secret;
+    bool deferred; /* of a listing: its value names something that is unset */
     uint64_t services;
     struct pos at;
 };

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" list ../../suites/nexus.yaml --format json

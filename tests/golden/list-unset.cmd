@@ -1,0 +1,1 @@
+"$SHAKEDOWN" list suites/list-unset.yaml
