@@ -41,7 +41,8 @@ HMAC_SECRET_FILE=$TMP/secret
 TARGET_HOSTNAME=app.test
 export NEXUS_CA HMAC_SECRET_FILE TARGET_HOSTNAME
 small="--preset laptop --set workers=4 --set concurrent_for=1s --set rate=20 --set sustained_for=2s --set loris_conns=10
-    --set loris_for=14s --set control_rate=10 --set flood_backends=4 --set flood_for=3s --set reauth_every=1s --set retry=50ms"
+    --set loris_for=14s --set control_rate=10 --set flood_backends=4 --set flood_for=3s --set reauth_every=1s --set retry=50ms
+    --set flood_held=60%"
 
 gate() {
     code=$1 what=$2
