@@ -262,7 +262,7 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
 
     p->readable |= (what & (EV_READ | EV_CLOSED)) != 0;
     p->half_closed |= (what & EV_CLOSED) != 0;
-    if (p->half_closed && p->state == PEER_WAIT && is_gone(fd))
+    if ((p->state == PEER_WAIT || p->state == PEER_HEADED) && is_gone(fd))
         peer_end_as(p, COUNT_ABANDONED);
     else
         peer_advance(p);

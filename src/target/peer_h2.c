@@ -203,8 +203,12 @@ static enum flow read_some(struct peer *p)
     return FLOW_ON;
 }
 
+/* A reset that came together with bytes has no event of its own: only a further read tells of it,
+ * and that is made where nothing else would before the answer is due. */
 enum flow peer_h2_step(struct peer *p)
 {
+    bool behind = false;
+
     for (;;) {
         enum flow f;
 
@@ -224,8 +228,9 @@ enum flow peer_h2_step(struct peer *p)
             ledger_count(peer_ledger(p), COUNT_BAD, 1);
         if (h2_failure(p->h2->session) || h2_over(p->h2->session))
             return peer_linger(p);
-        if (!p->readable || peer_yields(p))
+        if ((!p->readable && !(behind && p->h2->visits)) || peer_yields(p))
             return FLOW_BLOCKED;
+        behind = p->readable;
         if (read_some(p) == FLOW_ENDED)
             return FLOW_ENDED;
     }

@@ -195,7 +195,28 @@ static void peers_that_go_are_forgotten(void **state)
     hear(v, "done ");
 }
 
+/* Nothing is written to it until the page is due, in a minute: only its going can be noticed. */
+static void a_peer_that_is_gone_is_let_go_before_its_answer(void **state)
+{
+    const struct linger now = {.l_onoff = 1};
+    struct visit *v = *state;
+    uint64_t until = now_ns() + 30 * NS_PER_S;
+
+    for (int i = 0; i < 2; i++) {
+        ask(v, "/?early=103&latency=60s", NULL);
+        hear(v, "interim ");
+        if (i > 0)
+            setsockopt(v->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        hang_up(v);
+        dial(v);
+    }
+    while (ledger_get(v->server->ledger, COUNT_ABANDONED) < 2 && now_ns() < until)
+        usleep(1000);
+    assert_int_equal(ledger_get(v->server->ledger, COUNT_ABANDONED), 2);
+}
+
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 UNIT_GROUP(target_h2, WITH(pages_answer), WITH(faults_are_of_the_stream), WITH(close_is_goaway),
-           WITH(a_stop_lets_what_has_begun_finish), WITH(peers_that_go_are_forgotten))
+           WITH(a_stop_lets_what_has_begun_finish), WITH(peers_that_go_are_forgotten),
+           WITH(a_peer_that_is_gone_is_let_go_before_its_answer))

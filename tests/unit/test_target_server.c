@@ -218,6 +218,33 @@ static void stopping_finishes_what_has_begun(void **state)
     buf_free(&none);
 }
 
+/* Nothing is written to it until the answer is due: only its going can be noticed. */
+static void who_is_gone_is_let_go_before_the_answer(void **state)
+{
+    static const char *const asked[] = {"/?early=103&latency=1h", "/?first_byte=1ms&latency=1h"};
+    const struct linger now = {.l_onoff = 1};
+    struct fixture *f = start((struct server_config){.grace = NS_PER_MS});
+    uint64_t until = now_ns() + 30 * NS_PER_S;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct buf request = {0}, got = {0};
+        int fd = dial(f);
+
+        buf_printf(&request, "GET %s HTTP/1.1\r\n" HOST "\r\n", asked[i]);
+        say(fd, request.data);
+        assert_true(hear(fd, "\r\n\r\n", &got));
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        close(fd);
+        buf_free(&request);
+        buf_free(&got);
+    }
+    while (ledger_get(f->server->ledger, COUNT_ABANDONED) < 2 && now_ns() < until)
+        usleep(1000);
+    assert_int_equal(ledger_get(f->server->ledger, COUNT_ABANDONED), 2);
+    stop(f);
+}
+
 /* With nothing else to wake it, the end of the grace itself has to. */
 static void the_grace_ends(void **state)
 {
@@ -311,6 +338,7 @@ UNIT_GROUP(target_server, cmocka_unit_test(pipelined_requests_are_answered_in_or
            cmocka_unit_test(what_was_programmed_is_what_was_done),
            cmocka_unit_test(a_reset_is_a_reset), cmocka_unit_test(a_refusal_arrives),
            cmocka_unit_test(stopping_finishes_what_has_begun), cmocka_unit_test(the_grace_ends),
+           cmocka_unit_test(who_is_gone_is_let_go_before_the_answer),
            cmocka_unit_test(a_port_that_is_taken_is_not_shared),
            cmocka_unit_test(addresses_are_checked),
            cmocka_unit_test(dispersion_tells_clocks_from_bursts),
