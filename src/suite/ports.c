@@ -8,18 +8,24 @@
 
 #define LINGER_S 60
 
+void ports_range(unsigned *low, unsigned *high)
+{
+    FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+    bool known = f && fscanf(f, "%u %u", low, high) == 2 && *low > 0 && *low <= *high;
+
+    if (f)
+        fclose(f);
+    if (known)
+        return;
+    *low = 32768;
+    *high = 60999; /* the kernel's default */
+}
+
 uint64_t ports_each(void)
 {
-    unsigned low = 32768, high = 60999; /* the kernel's default */
-    FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+    unsigned low, high;
 
-    if (f) {
-        if (fscanf(f, "%u %u", &low, &high) != 2 || high < low) {
-            low = 32768;
-            high = 60999;
-        }
-        fclose(f);
-    }
+    ports_range(&low, &high);
     return high - low + 1;
 }
 

@@ -24,6 +24,9 @@ struct port_need { /* of one target in one phase */
     int sources;      /* local addresses; 1: the kernel's choice */
 };
 
+/* The local ports that the kernel gives to outgoing connections: both ends, 1..65535. */
+void ports_range(unsigned *low, unsigned *high);
+
 uint64_t ports_each(void); /* in the kernel's range, for each source address */
 
 struct port_need ports_needed(const struct phase_plan *p, const struct target *t);

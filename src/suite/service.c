@@ -6,17 +6,14 @@
  */
 #include "suite/service.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "suite/free_port.h"
 #include "suite/scope.h"
 
 #define MAX_SERVICES   64 /* bits of a mask */
@@ -91,21 +88,6 @@ const struct opt service_table[] = {
 };
 #undef OPT_OF
 
-/* A port that nothing listens on, kept bound until the service starts, so that no one else gets it.
- */
-static bool reserve(struct service_port *p, struct err *e)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-
-    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
-        getsockname(p->fd, (struct sockaddr *)&a, &len) != 0)
-        return err_errno(e, "cannot reserve a port");
-    p->port = ntohs(a.sin_port);
-    return true;
-}
-
 static bool is_fixed(const struct suite_source *src, const char *service)
 {
     for (int i = 0; i < src->fixed_count; i++)
@@ -138,7 +120,8 @@ static void declare_ports(struct suite_scope *s, struct service *v, const struct
         *p = (struct service_port){n->raw,
                                    (uint16_t)(FIRST_MOCKPORT + v->index * 16 + v->port_count), -1};
         p->port = fixed_port(s->src, v->name, v->port_count, p->port);
-        if (s->src->reserve_ports && !is_fixed(s->src, v->name) && !reserve(p, &e))
+        if (s->src->reserve_ports && !is_fixed(s->src, v->name) &&
+            !free_port_reserve(&p->port, &p->fd, &e))
             diag_add(s->diags, n->at, "services.%s.ports: %s", v->name, e.text);
         v->port_count++;
     }

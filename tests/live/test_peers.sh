@@ -1,9 +1,8 @@
 # seconds: 60
 . ./lib.sh
+. tests/live/peers.sh
 
 # The independent peers of the agent fleet, and our messages against theirs.
-peers=tests/peers
-python=/usr/bin/python3
 
 messages() {
     $python $peers/messages.py "$(dirname "$SHAKEDOWN")/messages" >"$TMP/messages" 2>&1
@@ -13,40 +12,6 @@ messages() {
     failures=$((failures + $(grep -c '^not ok' "$TMP/messages")))
 }
 messages
-
-# Our agents against a server that shares nothing with us.  What each of them said is in its report.
-LIVE_TOKEN=peer-token
-export LIVE_TOKEN
-serve() { # FLAGS...; its folder is $dir, its address $address
-    count=$((count + 1))
-    dir=$TMP/peer$count
-    mkdir "$dir"
-    env "LIVE_TEST=$TMP" $python $peers/ingest_server.py --dir "$dir" "$@" >"$dir/log" 2>&1 &
-    server=$!
-    check "the peer's server is up $*" until_true test -e "$dir/port"
-    address=localhost:$(cat "$dir/port" 2>/dev/null)
-}
-stop() {
-    kill -TERM $server
-    wait $server
-}
-fleet() {
-    want=$1 what=$2
-    shift 2
-    new_out
-    program run tests/live/suites/peer-fleet.yaml --set address="$address" --set ca="$dir/ca.pem" "$@" \
-        --out "$OUT" >"$TMP/stdout" 2>"$TMP/stderr" </dev/null
-    expect_code "$want" $? "$what"
-    expect_agreement "$want" "$what"
-}
-saw() { # WHAT EXPRESSION over the report `r`
-    check "$1" $python -c 'import json, sys
-r = json.load(open(sys.argv[1]))
-beats = r["beats_of"]
-if not eval(sys.argv[2]):
-    del r["beats_of"]
-    sys.exit(f"{r}")' "$dir/report.json" "$2"
-}
 
 serve --push tests/live/suites/peer-pushes.json
 fleet 0 "a fleet against Google's server"
@@ -162,23 +127,3 @@ done
 wait
 cat "$TMP"/job*.out
 failures=$((failures + $(cat "$TMP"/job*.out | grep -c '^not ok' || true)))
-
-# The phases of a fleet are uniform (Kolmogorov-Smirnov against the uniform distribution), and every agent
-# beats once an interval, give or take the jitter: by the server's clock, which a busy machine makes late.
-serve
-fleet 0 "a fleet whose beats are timed by the server" --set agents=150 --set interval=1s --set duration=5s \
-    --set fan_out=50 --set checks='count==0' --set missed='count<10'
-stop
-check "beats are uniform in phase, once an interval" $python - "$dir/report.json" <<'PY'
-import json, math, sys
-beats = {a: sorted(t) for a, t in json.load(open(sys.argv[1]))["beats_of"].items()}
-assert len(beats) == 150
-phases = sorted(t[2] % 1.0 for t in beats.values())
-n = len(phases)
-distance = max(max((i + 1) / n - p, p - i / n) for i, p in enumerate(phases))
-assert distance < 1.95 / math.sqrt(n), f"D = {distance} (p < 0.001)"
-gaps = [b - a for t in beats.values() for a, b in zip(t[1:], t[2:])]
-odd = [g for g in gaps if not 0.75 < g < 1.25]
-assert len(odd) < len(gaps) * 0.02, odd
-assert all(4 <= len(t) <= 6 for t in beats.values()), sorted(map(len, beats.values()))
-PY
