@@ -50,11 +50,17 @@ job() {
 }
 jobs=0
 
+up() { # all 20 agents have a stream, after at least so many
+    $python -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+sys.exit(not (r["streams_now"] == 20 and r["streams"] >= int(sys.argv[2])))' "$dir/report.json" "$1"
+}
+
 # A rolling restart and a cut are counted reconnects, after which all beat again.
 restarts() {
     serve
-    ( sleep 1; kill -USR1 $server; sleep 2; kill -USR2 $server ) &
-    fleet 0 "a rolling restart and a cut" --set duration=6s --set checks='count==0' --set reconnects='count>=40' \
+    ( until_true up 20; kill -USR1 $server; until_true up 40; kill -USR2 $server ) &
+    fleet 0 "a rolling restart and a cut" --set duration=8s --set checks='count==0' --set reconnects='count>=40' \
         --set failed='rate<80%' --set missed='count<1000'
     stop
     saw "all beat again" 'r["streams"] >= 60 and all(max(map(max, beats.values())) - b[-1] < 2 for b in beats.values())'
