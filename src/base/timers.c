@@ -94,15 +94,20 @@ uint64_t timers_next(const struct timers *ts)
     return ts->count ? ts->heap[0].when : UINT64_MAX;
 }
 
-struct timer *timers_pop(struct timers *ts, uint64_t now, uint64_t *when_ns)
+struct timer *timers_due(const struct timers *ts, uint64_t now, uint64_t *when_ns)
 {
-    struct timer *t;
-
     if (!ts->count || ts->heap[0].when > now)
         return NULL;
     *when_ns = ts->heap[0].when;
-    t = ts->heap[0].timer;
-    timers_cancel(ts, t);
+    return ts->heap[0].timer;
+}
+
+struct timer *timers_pop(struct timers *ts, uint64_t now, uint64_t *when_ns)
+{
+    struct timer *t = timers_due(ts, now, when_ns);
+
+    if (t)
+        timers_cancel(ts, t);
     return t;
 }
 

@@ -354,12 +354,10 @@ static void flush_link(struct link *l)
 
 void links_flush(struct links *all)
 {
-    if (!all->dirty)
-        return;
-    all->flush_ns = now_ns();
     while (all->dirty) {
         struct link *l = all->dirty;
 
+        all->flush_ns = now_ns();
         all->dirty = l->next_dirty;
         l->dirty = false;
         flush_link(l);

@@ -101,7 +101,7 @@ struct links { /* of one thread */
     uint32_t connecting; /* at once, at most LINKS_CONNECTING */
     bool pumping;
     uint64_t rng;
-    uint64_t flush_ns; /* when the flush that is going on began */
+    uint64_t flush_ns; /* when the flush of the link that is being flushed began */
     uint64_t sent, received;
     unsigned turn, step; /* source addresses */
     struct link_head head;

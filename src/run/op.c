@@ -133,10 +133,13 @@ void op_lost(struct op *op, uint64_t since_ns)
     l->held--;
 }
 
-/* Values that belong to no operation are counted in the second in which they are reported. */
+/*
+ * Values that belong to no operation are counted in the second in which they are reported, to the
+ * tick of the kernel (4 ms): a driver may count a dozen things for one operation.
+ */
 static int current_second(struct lane_run *l)
 {
-    uint64_t now = now_ns();
+    uint64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
 
     return (int)lane_second(l, now > l->start_ns ? now : l->start_ns);
 }

@@ -305,6 +305,55 @@ static void every_agent_beats_once_an_interval(void **state)
                         BEATS + 1); /* one near either end may sway across it */
 }
 
+/*
+ * Each beat lies within its jitter of its own place, which is counted from the start, so that
+ * nothing adds up; `grid` is what due times are multiples of.
+ */
+static void does_not_drift(int64_t agents, uint32_t beats_each, uint64_t grid)
+{
+    struct load l = {.executor = EX_AGENT_FLEET,
+                     .agents = agents,
+                     .interval = (int64_t)S,
+                     .jitter = 0.1,
+                     .duration = beats_each * (int64_t)S,
+                     .max_in_flight = 100};
+    uint32_t *beats = calloc((size_t)agents + 1, sizeof(*beats));
+    double *first = calloc((size_t)agents + 1, sizeof(*first));
+    struct pacer p;
+    struct arrival a;
+    uint64_t next;
+
+    pacer_init(&p, &l, 0, 1, 42);
+    pacer_start(&p, 0);
+    while (pacer_take(&p, UINT64_MAX - 1, &a, &next)) {
+        double at = (double)a.due_ns / 1e9;
+
+        if (a.due_ns % grid)
+            fail_msg("due off the grid: %llu", (unsigned long long)a.due_ns);
+        if (beats[a.agent]++ == 0)
+            first[a.agent] = at;
+        if (fabs(at - first[a.agent] - (beats[a.agent] - 1)) > 0.2 + 0.0011)
+            fail_msg("beat %u of agent %u has drifted", beats[a.agent], a.agent);
+    }
+    pacer_fini(&p);
+    for (int64_t i = 1; i <= agents; i++)
+        assert_in_range(beats[i], beats_each - 1, beats_each + 1);
+    free(beats);
+    free(first);
+}
+
+static void a_day_of_beats_does_not_drift(void **state)
+{
+    (void)state;
+    does_not_drift(50, 2880, 1);
+}
+
+static void many_agents_beat_on_whole_milliseconds(void **state)
+{
+    (void)state;
+    does_not_drift(10000, 12, MS);
+}
+
 static int by_value(const void *a, const void *b)
 {
     return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
@@ -376,5 +425,7 @@ UNIT_GROUP(pacer, cmocka_unit_test(constant_rate_is_a_closed_form),
            cmocka_unit_test(users_begin_one_after_another),
            cmocka_unit_test(iterations_are_counted), cmocka_unit_test(ramping_users_come_and_go),
            cmocka_unit_test(every_agent_beats_once_an_interval),
+           cmocka_unit_test(a_day_of_beats_does_not_drift),
+           cmocka_unit_test(many_agents_beat_on_whole_milliseconds),
            cmocka_unit_test(phases_are_uniform),
            cmocka_unit_test(held_connections_reopen_at_the_ramp_rate));
