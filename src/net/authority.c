@@ -121,21 +121,66 @@ static bool add_pem(X509 *cert, struct buf *out)
     return ok;
 }
 
-struct authority *authority_new(struct err *e)
+/* With its key and its certificate, which become its own; NULL, and they are freed, without. */
+static struct authority *establish(EVP_PKEY *key, X509 *ca)
 {
     struct authority *a = xcalloc(1, sizeof(*a));
     struct buf pem = {0};
 
-    a->key = EVP_EC_gen("P-256");
-    a->ca = a->key ? make_ca(a->key) : NULL;
+    a->key = key;
+    a->ca = ca;
     if (a->ca && prepare_leaves(a) && add_pem(a->ca, &pem)) {
         a->pem = pem.data;
         return a;
     }
     ERR_clear_error();
     authority_free(a);
-    err_set(e, "could not make a CA for agents");
     return NULL;
+}
+
+struct authority *authority_new(struct err *e)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    struct authority *a = establish(key, key ? make_ca(key) : NULL);
+
+    if (!a)
+        err_set(e, "could not make a CA for agents");
+    return a;
+}
+
+bool authority_write(const struct authority *a, struct buf *out)
+{
+    BIO *bio = BIO_new(BIO_s_secmem());
+    bool ok = bio && PEM_write_bio_PrivateKey(bio, a->key, NULL, NULL, 0, NULL, NULL) == 1;
+    char *data;
+    long len;
+
+    if (ok) {
+        len = BIO_get_mem_data(bio, &data);
+        buf_add(out, data, (size_t)len);
+        buf_adds(out, a->pem);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return ok;
+}
+
+struct authority *authority_read(const char *pem, struct err *e)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    X509 *ca = key ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    struct authority *a;
+
+    BIO_free(bio);
+    if (ca && X509_check_private_key(ca, key) != 1) {
+        X509_free(ca);
+        ca = NULL;
+    }
+    a = establish(key, ca);
+    if (!a)
+        err_set(e, "this is no CA with its key");
+    return a;
 }
 
 void authority_free(struct authority *a)

@@ -1,7 +1,7 @@
 /*
  * authority.h - a CA that certifies the keys of agents: client certificates from PKCS#10 requests.
  *
- * The key is ECDSA P-256 and made for one run.  An authority is constant once made: any thread may
+ * The key is ECDSA P-256.  An authority is constant once made: any thread may
  * use it.  A leaf is valid for 90 days, for client authentication, with the agent's id as its
  * common name, the organisation's as O and spiffe://ct-ops/org/ORG/agent/AGENT as its URI.
  */
@@ -22,7 +22,10 @@ struct ssl_st;
 #define AUTHORITY_KEY_MAX     1024
 
 struct authority *authority_new(struct err *e); /* NULL on failure */
-void authority_free(struct authority *a);       /* NULL is fine */
+/* Key and certificate as PEM, and back: it is a secret. */
+bool authority_write(const struct authority *a, struct buf *out);
+struct authority *authority_read(const char *pem, struct err *e); /* NULL on failure */
+void authority_free(struct authority *a);                         /* NULL is fine */
 const char *authority_pem(const struct authority *a);
 
 /*

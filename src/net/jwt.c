@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
@@ -65,6 +66,57 @@ struct jwt_key *jwt_key_new(bool rsa, struct err *e)
     ERR_clear_error();
     free(k);
     err_set(e, "could not make a key for tokens");
+    return NULL;
+}
+
+bool jwt_key_write(const struct jwt_key *k, struct buf *out)
+{
+    BIO *bio = k->rsa ? BIO_new(BIO_s_secmem()) : NULL;
+    bool ok = bio && PEM_write_bio_PrivateKey(bio, k->rsa, NULL, NULL, 0, NULL, NULL) == 1;
+    char *data;
+    long len;
+
+    if (!k->rsa) {
+        base64url_add(out, k->secret, sizeof(k->secret));
+        return true;
+    }
+    if (ok) {
+        len = BIO_get_mem_data(bio, &data);
+        buf_add(out, data, (size_t)len);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return ok;
+}
+
+static bool read_secret(struct jwt_key *k, const char *text)
+{
+    struct buf bytes = {0};
+    bool ok = base64url_decode(&bytes, text, strlen(text)) && bytes.len == sizeof(k->secret);
+
+    if (ok)
+        memcpy(k->secret, bytes.data, sizeof(k->secret));
+    if (bytes.data)
+        OPENSSL_cleanse(bytes.data, bytes.cap);
+    buf_free(&bytes);
+    return ok;
+}
+
+struct jwt_key *jwt_key_read(bool rsa, const char *text, struct err *e)
+{
+    struct jwt_key *k = xcalloc(1, sizeof(*k));
+    BIO *bio = rsa ? BIO_new_mem_buf(text, -1) : NULL;
+
+    if (rsa)
+        k->rsa = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    BIO_free(bio);
+    if (rsa ? k->rsa && EVP_PKEY_get_base_id(k->rsa) == EVP_PKEY_RSA &&
+                  EVP_PKEY_get_size(k->rsa) == RSA_BYTES
+            : read_secret(k, text))
+        return k;
+    ERR_clear_error();
+    jwt_key_free(k);
+    err_set(e, "this is no key for tokens");
     return NULL;
 }
 

@@ -17,11 +17,14 @@ struct jwt_key;
 void jwt_add(struct buf *out, const char *claims, size_t len, const void *key, size_t key_len);
 
 /*
- * A key that signs and verifies, made for one run: RS256 with an RSA key of 2048 bits, or HS256
+ * A new key that signs and verifies: RS256 with an RSA key of 2048 bits, or HS256
  * with a random one.  Constant once made: any thread may use it.
  */
 struct jwt_key *jwt_key_new(bool rsa, struct err *e); /* NULL on failure */
-void jwt_key_free(struct jwt_key *k);                 /* NULL is fine */
+/* The key as text, PEM or base64url, and back: it is a secret. */
+bool jwt_key_write(const struct jwt_key *k, struct buf *out);
+struct jwt_key *jwt_key_read(bool rsa, const char *text, struct err *e); /* NULL on failure */
+void jwt_key_free(struct jwt_key *k);                                    /* NULL is fine */
 
 bool jwt_sign(const struct jwt_key *k, const char *claims, size_t len, struct buf *out);
 

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "target/ingest_keys.h"
 #include "target/ingest_sql.h"
 #include "target/ingest_state.h"
 
@@ -92,24 +93,20 @@ static void make_reply(struct ingest *g, int variant)
     out->len += agent__v1__heartbeat_response__pack(&r, (uint8_t *)out->data + out->len);
 }
 
-static bool open_crypto(struct ingest *g, struct ssl_ctx_st *tls, struct err *e)
+static bool open_crypto(struct ingest *g, struct ssl_ctx_st *tls, struct state *state,
+                        struct err *e)
 {
     const struct ingest_opts *o = &g->opts;
 
     g->mutual = o->ingest_generation != INGEST_TLS;
-    g->jwt = jwt_key_new(o->ingest_jwt == INGEST_RS256, e);
-    if (!g->jwt)
-        return false;
-    if (g->mutual)
-        g->authority = authority_new(e);
-    if (g->mutual && (!g->authority || !authority_trust(g->authority, tls, e)))
+    if (!ingest_keys_open(g, state, e) || (g->mutual && !authority_trust(g->authority, tls, e)))
         return false;
     if (tls && o->ingest_server_cert && !authority_shown(tls, &g->server_cert, g->fingerprint))
         return err_set(e, "the server's certificate could not be read");
     return true;
 }
 
-static bool open_all(struct ingest *g, struct ssl_ctx_st *tls, struct err *e)
+static bool open_all(struct ingest *g, struct ssl_ctx_st *tls, struct state *state, struct err *e)
 {
     const struct ingest_opts *o = &g->opts;
 
@@ -120,7 +117,7 @@ static bool open_all(struct ingest *g, struct ssl_ctx_st *tls, struct err *e)
         return false;
     if (o->ingest_admin_key_file && !(g->admin_key = read_secret(o->ingest_admin_key_file, e)))
         return false;
-    if (!open_crypto(g, tls, e))
+    if (!open_crypto(g, tls, state, e))
         return false;
     for (int v = 0; v < INGEST_REPLIES; v++)
         make_reply(g, v);
@@ -151,7 +148,7 @@ struct ingest *ingest_new(const struct ingest_opts *o, struct ssl_ctx_st *tls, s
     pthread_mutex_init(&g->lock, NULL);
     ingest_table_init(&g->table, wall_ns());
     open_workers(g);
-    if (open_all(g, tls, e) && (!state || (g->sql = ingest_sql_open(g, state, e))))
+    if (open_all(g, tls, state, e) && (!state || (g->sql = ingest_sql_open(g, state, e))))
         return g;
     ingest_free(g);
     return NULL;

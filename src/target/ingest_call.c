@@ -26,33 +26,6 @@ static const struct method *const methods[METHODS] = {
     [METHOD_TERMINAL] = &ingest_terminal, [METHOD_INVENTORY] = &ingest_inventory,
     [METHOD_RENEW] = &ingest_renew,       [METHOD_OTHER] = &other};
 
-static const char *find_field(const char *fields, const char *name, size_t *len)
-{
-    size_t n = strlen(name);
-
-    for (const char *at = fields; *at;) {
-        const char *end = strstr(at, "\r\n");
-
-        if (!end)
-            break;
-        if (strncmp(at, name, n) == 0 && at[n] == ':') {
-            at += n + 1 + (at[n + 1] == ' ');
-            *len = (size_t)(end - at);
-            return at;
-        }
-        at = end + 2;
-    }
-    return NULL;
-}
-
-bool call_wanted(const char *fields)
-{
-    size_t len;
-    const char *type = find_field(fields, "content-type", &len);
-
-    return type && grpc_content_type(type, len);
-}
-
 struct call_more *call_more(struct call *c)
 {
     if (!c->more) {
@@ -62,46 +35,29 @@ struct call_more *call_more(struct call *c)
     return c->more;
 }
 
+void call_hold(struct call *c, size_t bytes)
+{
+    c->calls->held += bytes - c->held;
+    c->held = (uint32_t)bytes;
+    if (c->calls->held > HELD_MAX)
+        call_finish(c, GRPC_RESOURCE_EXHAUSTED, "too much of unfinished messages");
+}
+
 struct call *call_new(struct calls *cs, int32_t id, const char *method, const char *path,
                       const char *fields)
 {
     struct call *c = h2_pool_calloc(1, sizeof(*c), cs->worker->pool);
-    const char *name = strrchr(path, '/'), *value;
-    char text[128];
-    size_t len;
 
     c->strand = STRAND_CALL;
     c->id = id;
     c->calls = cs;
-    c->number = METHOD_OTHER;
     c->next = cs->first;
     if (c->next)
         c->next->prev = c;
     cs->first = c;
-    if (strncmp(path, "/" INGEST_SERVICE "/", strlen(INGEST_SERVICE) + 2) == 0)
-        for (uint8_t i = 0; i < METHOD_OTHER; i++)
-            if (strcmp(name + 1, methods[i]->name) == 0)
-                c->number = i;
+    c->number = (uint8_t)call_method(path);
     c->method = methods[c->number];
-    value = find_field(fields, "authorization", &len);
-    if (value && c->number != METHOD_HEARTBEAT)
-        call_more(c)->authorization = mem_check(strndup(value, len));
-    value = find_field(fields, "grpc-encoding", &len);
-    if (strcmp(method, "POST") != 0) {
-        call_finish(c, GRPC_INTERNAL, "method %.16s is not POST", method);
-    } else if (value && strncmp(value, "identity", len) != 0) {
-        snprintf(text, sizeof(text), "%.*s", (int)(len < 64 ? len : 64), value);
-        call_finish(c, GRPC_UNIMPLEMENTED,
-                    "grpc: Decompressor is not installed for grpc-encoding \"%s\"", text);
-    } else if (c->number == METHOD_OTHER) {
-        len = name ? (size_t)(name - path) : 0;
-        if (len == strlen(INGEST_SERVICE) + 1 && strncmp(path + 1, INGEST_SERVICE, len - 1) == 0)
-            call_finish(c, GRPC_UNIMPLEMENTED, "unknown method %.64s for service " INGEST_SERVICE,
-                        name + 1);
-        else
-            call_finish(c, GRPC_UNIMPLEMENTED, "unknown service %.*s",
-                        (int)(len > 1 ? len - 1 < 64 ? len - 1 : 64 : 0), path + 1);
-    }
+    call_judge(c, method, path, fields);
     return c;
 }
 
@@ -192,8 +148,9 @@ static void send_status(struct call *c)
     if (c->trailed)
         return;
     c->trailed = true;
+    c->calls->spoke = true;
     if (!c->headed) { /* there never was a message */
-        add_field(&f[0], ":status", "200");
+        add_field(&f[0], ":status", c->more->unsupported ? "415" : "200");
         add_field(&f[1], "content-type", "application/grpc");
         h2_respond(c->calls->h2, c->id, f, 2 + status_fields(c, f + 2, number, text), false);
     } else {
@@ -236,13 +193,21 @@ bool calls_again(struct calls *cs)
     return true;
 }
 
-/* Replies that are owed become bytes, so that something else may follow them. */
+/*
+ * Replies that are owed become bytes, so that something else may follow them; false if there are
+ * too many, and then the call is finished.
+ */
 static bool spell_out(struct call *c)
 {
     const struct buf *reply = &c->calls->ingest->reply[c->variant];
+    uint64_t unread = c->owed * (uint64_t)reply->len;
 
-    if (c->owed * (uint64_t)reply->len > OWED_MAX)
+    if (c->more)
+        unread += c->more->out.len - c->more->out_at;
+    if (unread > OWED_MAX) {
+        call_finish(c, GRPC_RESOURCE_EXHAUSTED, "the client does not read its replies");
         return false;
+    }
     for (; c->owed > 0; c->owed--)
         buf_add(&call_more(c)->out, reply->data, reply->len);
     return true;
@@ -254,10 +219,8 @@ void call_send(struct call *c, const void *message, size_t len)
 
     if (c->phase == CALL_FINISHED)
         return;
-    if (!spell_out(c)) {
-        call_finish(c, GRPC_RESOURCE_EXHAUSTED, "the client does not read its replies");
+    if (!spell_out(c))
         return;
-    }
     grpc_prefix(prefix, len);
     buf_add(&call_more(c)->out, prefix, sizeof(prefix));
     buf_add(&c->more->out, message, len);
@@ -268,10 +231,8 @@ void call_reply(struct call *c, uint8_t variant)
 {
     if (c->phase == CALL_FINISHED)
         return;
-    if (c->owed && c->variant != variant && !spell_out(c)) {
-        call_finish(c, GRPC_RESOURCE_EXHAUSTED, "the client does not read its replies");
+    if (c->owed && c->variant != variant && !spell_out(c))
         return;
-    }
     c->variant = variant;
     c->owed++;
     kick(c);
@@ -310,12 +271,16 @@ void call_reset(struct call *c)
     release(c);
 }
 
-static void hold(struct call *c, size_t bytes)
+/* After `len` bytes of which some may be the beginning of a message. */
+static void hold_rest(struct call *c, size_t len)
 {
-    c->calls->held += bytes - c->held;
-    c->held = (uint32_t)bytes;
-    if (c->calls->held > HELD_MAX)
-        call_finish(c, GRPC_RESOURCE_EXHAUSTED, "too much of unfinished messages");
+    bool clean = grpc_reader_is_clean(&c->in);
+    size_t token = c->more && c->more->authorization ? strlen(c->more->authorization) : 0;
+
+    if (!clean)
+        call_hold(c, c->held + len);
+    else if (c->held != token)
+        call_hold(c, token);
 }
 
 void call_data(struct call *c, const char *data, size_t len, uint64_t now)
@@ -339,8 +304,8 @@ void call_data(struct call *c, const char *data, size_t len, uint64_t now)
         else if (what == GRPC_TOO_LARGE)
             call_finish(c, GRPC_RESOURCE_EXHAUSTED, "grpc: received message larger than max (%d)",
                         GRPC_MESSAGE_MAX);
-        else if (c->held || !grpc_reader_is_clean(&c->in))
-            hold(c, grpc_reader_is_clean(&c->in) ? 0 : c->held + len);
+        else
+            hold_rest(c, len);
         break;
     }
 }

@@ -31,7 +31,8 @@ void calls_pinged(struct calls *cs, uint64_t now);
 /* Everything that could be sent was: true if there is more now. */
 bool calls_again(struct calls *cs);
 
-bool call_wanted(const char *fields); /* a request with these field lines is a call */
+/* A request with this path and these field lines is a call. */
+bool call_wanted(const char *path, const char *fields);
 
 /* `fields`: field lines as in HTTP/1.1.  The texts are borrowed for the call. */
 struct call *call_new(struct calls *cs, int32_t id, const char *method, const char *path,

@@ -16,6 +16,8 @@
 #include "target/peer.h"
 #include "target/worker.h"
 
+#define LATE_MAX 1000 /* replies of a stream that are held back at a time */
+
 struct late { /* a reply that is held back, and what comes behind it */
     struct late *next;
     struct timer timer;
@@ -70,12 +72,17 @@ void ingest_late_free(struct call *c)
 /* In order: none overtakes one that is held back. */
 static void hold_back(struct call *c, uint8_t variant, uint64_t due_ns)
 {
-    struct late *l = xcalloc(1, sizeof(*l)), **at = &call_more(c)->late;
+    struct late *l, **at = &call_more(c)->late;
+    int n = 0;
 
-    for (; *at; at = &(*at)->next)
+    for (; *at; at = &(*at)->next, n++)
         if ((*at)->due_ns > due_ns)
             due_ns = (*at)->due_ns;
-    *at = l;
+    if (n >= LATE_MAX) {
+        call_finish(c, GRPC_RESOURCE_EXHAUSTED, "more than %d replies are held back", LATE_MAX);
+        return;
+    }
+    *at = l = xcalloc(1, sizeof(*l));
     *l = (struct late){.timer = {.fire = on_late}, .call = c, .due_ns = due_ns, .variant = variant};
     timers_set(&c->calls->worker->dues, &l->timer, due_ns);
 }
@@ -197,7 +204,7 @@ static void on_message(struct call *c, struct grpc_span message, uint64_t now)
     if (cs->current != c || c->phase != CALL_OPEN)
         return;
     reply(c, variant_for(cs->ingest, &m), now, delay);
-    if (cs->ingest->script.push_count > 0)
+    if (cs->ingest->script.push_count > 0 && c->phase == CALL_OPEN)
         ingest_push_beat(c, now, PUSH_AFTER, &delay);
 }
 

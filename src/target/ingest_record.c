@@ -6,23 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/digest.h"
 #include "target/ingest_sql.h"
 #include "target/ingest_state.h"
-
-static void note_token(struct ingest *g, const char *token)
-{
-    char hash[DIGEST_TEXT], uses[INGEST_NUMBER_MAX];
-    int64_t max = g->opts.ingest_token_uses;
-
-    digest_sha256(token, strlen(token), hash);
-    ingest_sql_add(g->sql,
-                   "insert into agent_enrolment_tokens (token_hash, organisation_id, usage_count,"
-                   " max_uses, auto_approve) values ($1, $2, 1, $3, $4) on conflict (token_hash)"
-                   " do update set usage_count = agent_enrolment_tokens.usage_count + 1",
-                   4, hash, INGEST_ORG, max ? ingest_number(uses, max) : NULL,
-                   g->opts.ingest_auto_approve ? "1" : "0");
-}
 
 static void add_history(struct ingest *g, const char *id, const char *status, const char *now)
 {
@@ -53,7 +38,6 @@ static void add_agent(struct ingest *g, const Agent__V1__RegisterRequest *r,
     for (size_t i = 0; i < r->n_tags; i++)
         ingest_sql_add(g->sql, "insert into tags (agent_id, key, value) values ($1, $2, $3)", 3,
                        n->id, r->tags[i]->key, r->tags[i]->value);
-    note_token(g, r->org_token);
 }
 
 void ingest_record_enrolled(struct ingest *g, const struct Agent__V1__RegisterRequest *r,
@@ -63,6 +47,7 @@ void ingest_record_enrolled(struct ingest *g, const struct Agent__V1__RegisterRe
 
     if (!g->sql)
         return;
+    ingest_sql_pace(g->sql);
     ingest_now(now);
     if (n->fresh)
         add_agent(g, r, n, now);
@@ -137,6 +122,7 @@ void ingest_record_beat(struct call *c, struct grpc_span message)
                                              (const uint8_t *)message.data);
     if (!r)
         return;
+    ingest_sql_pace(g->sql);
     ingest_agent_id(c->agent, id);
     ingest_now(now);
     snprintf(figure[0], sizeof(figure[0]), "%.9g", (double)r->cpu_percent);
@@ -178,6 +164,7 @@ void ingest_record_task(struct ingest *g, const struct ingest_agent *a, const ch
 void ingest_record_packages(struct ingest *g, const char *host, const char *scan,
                             const struct Agent__V1__SoftwareInventoryChunk *chunk)
 {
+    ingest_sql_pace(g->sql);
     for (size_t i = 0; g->sql && i < chunk->n_packages; i++) {
         const Agent__V1__SoftwarePackage *p = chunk->packages[i];
 

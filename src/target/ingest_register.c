@@ -19,6 +19,7 @@
 struct enrolment { /* of one call */
     struct ingest *ingest;
     const Agent__V1__RegisterRequest *request;
+    struct ingest_token token;
     unsigned char key[AGENT_KEY], cert_key[AUTHORITY_KEY_MAX];
     size_t cert_key_len; /* 0: no request for a certificate, or a bad one */
     enum agent_status status;
@@ -63,9 +64,12 @@ static struct ingest_agent *holder(const struct enrolment *n)
 
     for (size_t i = 0; i < count; i++) {
         const char *name = name_at(n, i, text);
-        struct ingest_name *found = ingest_table_name(&n->ingest->table, name, strlen(name));
+        const struct ingest_name *found =
+            *name ? ingest_table_name(&n->ingest->table, name, strlen(name), NULL) : NULL;
 
-        if (*name && found && found->agent->status != INGEST_PENDING)
+        while (found && found->agent->status == INGEST_PENDING)
+            found = ingest_table_name(&n->ingest->table, name, strlen(name), found);
+        if (found)
             return found->agent;
     }
     return NULL;
@@ -85,8 +89,7 @@ static struct ingest_agent *enrol(struct enrolment *n)
         ingest_table_claim(&g->table, a, name, strlen(name));
     }
     a->created_ns = now_ns();
-    a->status = g->opts.ingest_auto_approve ? INGEST_ACTIVE : INGEST_PENDING;
-    g->token_used++;
+    a->status = n->token.approves ? INGEST_ACTIVE : INGEST_PENDING;
     n->fresh = true;
     return a;
 }
@@ -116,10 +119,6 @@ static enum grpc_code decide(struct enrolment *n)
     struct ingest *g = n->ingest;
     struct ingest_agent *a;
 
-    if (!ingest_admits(g, n->request->org_token)) {
-        n->why = "invalid or expired enrolment token";
-        return GRPC_UNAUTHENTICATED;
-    }
     a = ingest_table_key(&g->table, n->key);
     if (!a) {
         a = holder(n);
@@ -165,6 +164,46 @@ static enum grpc_code read_request(struct enrolment *n)
     if (n->ingest->authority && r->csr_der.len > 0)
         n->cert_key_len = authority_key(r->csr_der.data, r->csr_der.len, n->cert_key);
     return GRPC_OK;
+}
+
+/* The token has been used up meanwhile. */
+static void undo(struct enrolment *n)
+{
+    struct ingest *g = n->ingest;
+    struct ingest_agent *a;
+
+    pthread_mutex_lock(&g->lock);
+    a = ingest_table_key(&g->table, n->key);
+    if (a)
+        ingest_table_delete(&g->table, a);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static enum grpc_code judge(struct enrolment *n)
+{
+    enum grpc_code code = read_request(n);
+    bool refused;
+
+    if (code != GRPC_OK)
+        return code;
+    n->token.text = n->request->org_token;
+    code = ingest_token_check(n->ingest, &n->token);
+    refused = code != GRPC_OK;
+    if (!refused) {
+        pthread_mutex_lock(&n->ingest->lock);
+        code = decide(n);
+        pthread_mutex_unlock(&n->ingest->lock);
+    }
+    if (code == GRPC_OK && n->fresh) {
+        code = ingest_token_use(n->ingest, &n->token);
+        refused = code != GRPC_OK;
+        if (refused)
+            undo(n);
+    }
+    if (refused)
+        n->why = code == GRPC_INTERNAL ? "the database could not be asked"
+                                       : "invalid or expired enrolment token";
+    return code;
 }
 
 static void count_answer(struct call *c, const struct enrolment *n)
@@ -222,12 +261,7 @@ static void on_message(struct call *c, struct grpc_span m, uint64_t now)
         call_malformed(c);
         return;
     }
-    code = read_request(&n);
-    if (code == GRPC_OK) {
-        pthread_mutex_lock(&n.ingest->lock);
-        code = decide(&n);
-        pthread_mutex_unlock(&n.ingest->lock);
-    }
+    code = judge(&n);
     if (code == GRPC_OK) {
         const struct enrolled done = {n.agent, ingest_statuses[n.status], n.fresh, n.rekeyed,
                                       n.queued};

@@ -195,24 +195,32 @@ void script_nothing(struct script *s)
     *s = (struct script){.tick = 2 * S};
 }
 
+bool script_read(struct script *s, const char *text, size_t len, struct arena *arena,
+                 struct diags *d)
+{
+    struct bind b = {.arena = arena, .diags = d};
+    struct node *root = yaml_parse(text, len, arena, d);
+
+    script_nothing(s);
+    if (root)
+        bind_all(s, root, &b);
+    else if (!d->errors)
+        diag_add(d, (struct pos){1, 1}, "the file is empty");
+    return !d->errors;
+}
+
 bool script_load(struct script *s, const char *path, struct arena *arena, struct err *e)
 {
     struct diags d;
-    struct bind b = {.arena = arena, .diags = &d};
     struct buf text = {0};
-    struct node *root;
+    bool ok;
 
-    script_nothing(s);
     if (!fs_read(path, SCRIPT_MAX, &text, e))
         return false;
     diags_init(&d, path, arena);
-    root = yaml_parse(buf_text(&text), text.len, arena, &d);
+    ok = script_read(s, buf_text(&text), text.len, arena, &d);
     buf_free(&text);
-    if (root)
-        bind_all(s, root, &b);
-    else if (!d.errors)
-        diag_add(&d, (struct pos){1, 1}, "the file is empty");
-    if (!d.errors)
+    if (ok)
         return true;
     diags_print(&d, stderr);
     return err_set(e, "%s: %d mistake%s", path, d.errors, d.errors == 1 ? "" : "s");

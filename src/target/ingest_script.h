@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 
+struct diags;
 struct err;
 
 #define SCRIPT_MAX      (1 << 20) /* bytes of the file */
@@ -70,7 +71,9 @@ struct script {
     bool timed, rotates; /* some push goes by time; some is a certificate */
 };
 
-/* All of it lives in `arena`.  The mistakes are told on stderr, and `e` says that there are some.
- */
+/* All of it lives in `arena`; `d` has the mistakes. */
+bool script_read(struct script *s, const char *text, size_t len, struct arena *arena,
+                 struct diags *d);
+/* The same of a file.  The mistakes are told on stderr, and `e` says that there are some. */
 bool script_load(struct script *s, const char *path, struct arena *arena, struct err *e);
 void script_nothing(struct script *s); /* what is without a file */

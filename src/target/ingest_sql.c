@@ -51,9 +51,10 @@ static const struct state_schema schema = {
         "create table if not exists agent_status_history (agent_id text not null, status text not"
         " null, changed_ms bigint not null);"
         "create table if not exists tags (agent_id text not null, key text not null, value text);"
-        "create table if not exists agent_enrolment_tokens (token_hash text primary key,"
-        " organisation_id text not null, usage_count bigint not null, max_uses bigint,"
-        " expires_ms bigint, auto_approve integer not null);"
+        "create table if not exists agent_enrolment_tokens (token text, token_hash text unique,"
+        " organisation_id text not null default '" INGEST_ORG "', usage_count bigint not null"
+        " default 0, max_uses bigint, expires_ms bigint, deleted_ms bigint, auto_approve integer"
+        " not null default 1);"
         "create table if not exists host_metrics (host_id text not null references hosts(id),"
         " recorded_ms bigint not null, cpu_percent double precision, memory_percent double"
         " precision, disk_percent double precision, uptime_seconds bigint);"
@@ -71,6 +72,11 @@ static const struct state_schema schema = {
         "create table if not exists revoked_certificates (agent_id text not null, revoked_ms"
         " bigint not null);",
 };
+
+struct state *ingest_sql_state(const struct ingest_sql *q)
+{
+    return q->state;
+}
 
 const char *ingest_number(char text[INGEST_NUMBER_MAX], int64_t n)
 {
@@ -120,12 +126,20 @@ void ingest_sql_add(struct ingest_sql *q, const char *sql, int n, ...)
     s = make(sql, n, ap);
     va_end(ap);
     pthread_mutex_lock(&q->lock);
-    while (q->waiting >= WAITING_MAX)
-        pthread_cond_wait(&q->less, &q->lock);
     *q->last = s;
     q->last = &s->next;
     if (q->waiting++ == 0)
         pthread_cond_signal(&q->more);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void ingest_sql_pace(struct ingest_sql *q)
+{
+    if (!q)
+        return;
+    pthread_mutex_lock(&q->lock);
+    while (q->waiting >= WAITING_MAX)
+        pthread_cond_wait(&q->less, &q->lock);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -335,27 +349,38 @@ static void load_agent(void *arg, const char *const *v, int n)
     a->created_ns = now_ns();
 }
 
-static void load_count(void *arg, const char *const *v, int n)
+/* The token of the command line is one of the table. */
+static bool add_token(struct ingest *g, struct session *se, struct err *e)
 {
-    if (n > 0 && v[0])
-        *(uint64_t *)arg = strtoull(v[0], NULL, 10);
+    char hash[DIGEST_TEXT], uses[INGEST_NUMBER_MAX], expires[INGEST_NUMBER_MAX];
+    int64_t max = g->opts.ingest_token_uses, ttl = g->opts.ingest_token_expires;
+
+    if (!g->token)
+        return true;
+    digest_sha256(g->token, strlen(g->token), hash);
+    ingest_number(expires, (int64_t)((wall_ns() + (uint64_t)ttl) / NS_PER_MS));
+    return session_run(
+        se,
+        "insert into agent_enrolment_tokens (token_hash, max_uses, expires_ms, auto_approve)"
+        " values ($1, $2, $3, $4) on conflict (token_hash) do update set max_uses = $2,"
+        " expires_ms = $3, auto_approve = $4",
+        STATE_VALUES(hash, max ? ingest_number(uses, max) : NULL, ttl ? expires : NULL,
+                     g->opts.ingest_auto_approve ? "1" : "0"),
+        NULL, NULL, e);
 }
 
 static bool load(struct ingest_sql *q, struct err *e)
 {
     struct ingest *g = q->ingest;
-    const struct db_sink to = {load_agent, g}, used = {load_count, &g->token_used};
+    const struct db_sink to = {load_agent, g};
     struct session *se = state_take(q->state, e);
-    char hash[DIGEST_TEXT];
-    bool ok = se && session_run(se,
-                                "select id, public_key, hostname, status from agents"
-                                " order by registered_ms, id",
-                                STATE_NONE, &to, NULL, e);
+    bool ok = se &&
+              session_run(se,
+                          "select id, public_key, hostname, status from agents"
+                          " order by registered_ms, id",
+                          STATE_NONE, &to, NULL, e) &&
+              add_token(g, se, e);
 
-    digest_sha256(g->token ? g->token : "", g->token ? strlen(g->token) : 0, hash);
-    ok = ok &&
-         session_run(se, "select usage_count from agent_enrolment_tokens where token_hash = $1",
-                     STATE_VALUES(hash), &used, NULL, e);
     state_give(se);
     return ok;
 }

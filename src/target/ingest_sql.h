@@ -20,11 +20,18 @@ struct state;
 struct ingest_sql *ingest_sql_open(struct ingest *g, struct state *state, struct err *e);
 void ingest_sql_close(struct ingest_sql *q); /* when all has been written; NULL is fine */
 
+struct state *ingest_sql_state(const struct ingest_sql *q);
+
 /*
  * One statement, a constant of the program, with `n` values, each a text or NULL, which are copied.
  * `q` NULL: nothing.
  */
 void ingest_sql_add(struct ingest_sql *q, const char *sql, int n, ...);
+/*
+ * Waits while too much is queued.  For whoever has a message to read: never under the lock of the
+ * service, which the thread that writes needs for its look at what others have changed.
+ */
+void ingest_sql_pace(struct ingest_sql *q);
 void ingest_sql_sync(struct ingest_sql *q); /* waits until all that was queued is written */
 
 struct ingest_sql_stats {

@@ -107,7 +107,7 @@ struct call {
     struct grpc_reader in;
     struct call_more *more;         /* what a resting heartbeat does not need; or NULL */
     uint32_t owed;                  /* replies of `variant`, to go out behind more->out */
-    uint32_t held;                  /* bytes of a message that has begun */
+    uint32_t held;                  /* bytes of a message that has begun, and of the token */
     uint8_t variant, phase, number; /* number: of the method */
     bool headed;                    /* the answer's head is out */
     bool sending;                   /* the session has been told of bytes */
@@ -121,6 +121,7 @@ struct call_more {
     size_t out_at;
     enum grpc_code code;
     char message[256];
+    bool unsupported;    /* the request is no gRPC */
     char *authorization; /* the field's value; NULL: none */
     char *session;       /* of Terminal: its id */
     struct timer timer;  /* of Terminal: waiting for the other side */
@@ -172,6 +173,12 @@ void call_reset(struct call *c); /* RST_STREAM; the call is gone */
 void call_malformed(struct call *c);
 bool call_admitted(struct call *c); /* by its client certificate; else it has been finished */
 
+void call_hold(struct call *c, size_t bytes); /* kept of what the client has sent, in all */
+
+/* ingest_head.c: after call_judge() the call may have been finished. */
+enum script_method call_method(const char *path);
+void call_judge(struct call *c, const char *method, const char *path, const char *fields);
+
 /* ingest_heartbeat.c: replies that are held back. */
 void ingest_late_free(struct call *c);
 
@@ -180,7 +187,17 @@ extern const struct method ingest_register, ingest_heartbeat, ingest_terminal, i
     ingest_renew;
 
 /* ingest_token.c: the tokens of organisation and agents. */
-bool ingest_admits(struct ingest *g, const char *token); /* under the lock */
+struct ingest_token {
+    const char *text; /* borrowed */
+    bool approves;    /* its agents are active at once */
+    bool open;        /* there are no tokens to hold it against */
+};
+/*
+ * With a database it is the one of the table; both wait for it, and are not for under the lock.
+ * GRPC_OK, UNAUTHENTICATED, or INTERNAL: the database could not be asked.
+ */
+enum grpc_code ingest_token_check(struct ingest *g, struct ingest_token *t);
+enum grpc_code ingest_token_use(struct ingest *g, const struct ingest_token *t); /* a new agent */
 bool ingest_sign(struct ingest *g, const char *agent, struct buf *out);
 enum grpc_code ingest_verify(struct ingest *g, const char *token, size_t len, bool expired_too,
                              struct buf *text, char agent[AGENT_ID_TEXT]);

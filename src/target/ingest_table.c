@@ -190,9 +190,10 @@ struct ingest_agent *ingest_table_key(const struct ingest_table *t,
     return a;
 }
 
-struct ingest_name *ingest_table_name(const struct ingest_table *t, const char *text, size_t len)
+struct ingest_name *ingest_table_name(const struct ingest_table *t, const char *text, size_t len,
+                                      const struct ingest_name *after)
 {
-    struct ingest_name *n = t->names[name_bucket(t, text, len)];
+    struct ingest_name *n = after ? after->next : t->names[name_bucket(t, text, len)];
 
     while (n && (strlen(n->text) != len || memcmp(n->text, text, len) != 0))
         n = n->next;

@@ -65,7 +65,9 @@ void ingest_table_fini(struct ingest_table *t);
 struct ingest_agent *ingest_table_id(const struct ingest_table *t, const char *id, size_t len);
 struct ingest_agent *ingest_table_key(const struct ingest_table *t,
                                       const unsigned char key[AGENT_KEY]);
-struct ingest_name *ingest_table_name(const struct ingest_table *t, const char *text, size_t len);
+/* The first that has this name, or the next after `after`; NULL: there is none. */
+struct ingest_name *ingest_table_name(const struct ingest_table *t, const char *text, size_t len,
+                                      const struct ingest_name *after);
 
 /* A new one, pending, with an id of its own unless `id` (text) gives one.  `host` may be empty. */
 struct ingest_agent *ingest_table_add(struct ingest_table *t, const char *id,

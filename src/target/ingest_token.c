@@ -5,24 +5,139 @@
  */
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/mem.h"
+#include "net/digest.h"
+#include "target/ingest_sql.h"
 #include "target/ingest_state.h"
+#include "target/state.h"
 
 #define ISSUER  "ct-ops-ingest"
 #define JWT_TTL (24 * 3600)
 
-bool ingest_admits(struct ingest *g, const char *token)
+static bool has_uses(const struct ingest *g)
+{
+    return !g->opts.ingest_token_uses || g->token_used < (uint64_t)g->opts.ingest_token_uses;
+}
+
+static enum grpc_code check_here(struct ingest *g, struct ingest_token *t)
 {
     uint64_t ttl = (uint64_t)g->opts.ingest_token_expires;
+    bool good = !g->token || strcmp(g->token, t->text) == 0;
 
-    if (g->token && strcmp(g->token, token) != 0)
-        return false;
+    t->open = !g->token;
+    t->approves = g->opts.ingest_auto_approve;
     if (ttl && now_ns() - g->started_ns >= ttl)
+        good = false;
+    pthread_mutex_lock(&g->lock);
+    good = good && has_uses(g);
+    pthread_mutex_unlock(&g->lock);
+    return good ? GRPC_OK : GRPC_UNAUTHENTICATED;
+}
+
+static enum grpc_code use_here(struct ingest *g)
+{
+    bool good;
+
+    pthread_mutex_lock(&g->lock);
+    good = has_uses(g);
+    g->token_used += good;
+    pthread_mutex_unlock(&g->lock);
+    return good ? GRPC_OK : GRPC_UNAUTHENTICATED;
+}
+
+struct row { /* of the table of tokens */
+    int64_t now_ms;
+    bool good, approves;
+};
+
+static int64_t number(const char *text, int64_t without)
+{
+    return text ? strtoll(text, NULL, 10) : without;
+}
+
+/* usage_count, max_uses, expires_ms, deleted_ms, auto_approve */
+static void see_token(void *arg, const char *const *v, int n)
+{
+    struct row *r = arg;
+
+    if (n < 5 || v[3] || number(v[2], INT64_MAX) <= r->now_ms ||
+        number(v[0], 0) >= number(v[1], INT64_MAX))
+        return;
+    r->good = true;
+    r->approves = number(v[4], 0) != 0;
+}
+
+static bool find_token(struct session *se, const char *text, struct row *r, uint64_t *known,
+                       struct err *e)
+{
+    const struct db_sink to = {see_token, r};
+    char hash[DIGEST_TEXT];
+
+    digest_sha256(text, strlen(text), hash);
+    r->now_ms = (int64_t)(wall_ns() / NS_PER_MS);
+    if (!session_run(se,
+                     "select usage_count, max_uses, expires_ms, deleted_ms, auto_approve"
+                     " from agent_enrolment_tokens where token_hash = $1"
+                     " or (token_hash is null and token = $2)",
+                     STATE_VALUES(hash, text), &to, known, e))
         return false;
-    return !g->opts.ingest_token_uses || g->token_used < (uint64_t)g->opts.ingest_token_uses;
+    return *known > 0 || session_run(se, "select 1 from agent_enrolment_tokens limit 1", STATE_NONE,
+                                     NULL, known, e);
+}
+
+static enum grpc_code check_there(struct ingest *g, struct ingest_token *t)
+{
+    struct row r = {0};
+    struct err e;
+    struct session *se = state_take(ingest_sql_state(g->sql), &e);
+    uint64_t known = 0;
+    bool ok = se && find_token(se, t->text, &r, &known, &e);
+
+    state_give(se);
+    if (!ok)
+        return GRPC_INTERNAL;
+    if (known == 0)
+        return check_here(g, t);
+    t->open = false;
+    t->approves = r.approves;
+    return r.good ? GRPC_OK : GRPC_UNAUTHENTICATED;
+}
+
+/* Of several servers that share the database, too, only so many enrol as the token has uses. */
+static enum grpc_code use_there(struct ingest *g, const struct ingest_token *t)
+{
+    struct err e;
+    struct session *se = state_take(ingest_sql_state(g->sql), &e);
+    char hash[DIGEST_TEXT];
+    uint64_t changed = 0;
+    bool ok;
+
+    digest_sha256(t->text, strlen(t->text), hash);
+    ok = se && session_run(se,
+                           "update agent_enrolment_tokens set usage_count = usage_count + 1"
+                           " where (token_hash = $1 or (token_hash is null and token = $2))"
+                           " and deleted_ms is null"
+                           " and (max_uses is null or usage_count < max_uses)",
+                           STATE_VALUES(hash, t->text), NULL, &changed, &e);
+    state_give(se);
+    if (!ok)
+        return GRPC_INTERNAL;
+    return changed > 0 ? GRPC_OK : GRPC_UNAUTHENTICATED;
+}
+
+enum grpc_code ingest_token_check(struct ingest *g, struct ingest_token *t)
+{
+    return g->sql ? check_there(g, t) : check_here(g, t);
+}
+
+enum grpc_code ingest_token_use(struct ingest *g, const struct ingest_token *t)
+{
+    return g->sql && !t->open ? use_there(g, t) : use_here(g);
 }
 
 bool ingest_sign(struct ingest *g, const char *agent, struct buf *out)

@@ -51,7 +51,7 @@ static void on_head(void *owner, void *stream, enum h2_part what)
 
     if (what != H2_HEAD)
         return;
-    if (p->h2->calls && call_wanted(buf_text(&v->fields))) {
+    if (p->h2->calls && call_wanted(buf_text(&v->path), buf_text(&v->fields))) {
         c = call_new(p->h2->calls, v->id, buf_text(&v->method), buf_text(&v->path),
                      buf_text(&v->fields));
         h2_set_stream(p->h2->session, v->id, c);

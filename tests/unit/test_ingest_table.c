@@ -41,11 +41,11 @@ static void agents_are_found_by_all_that_is_theirs(void **state)
         assert_ptr_equal(ingest_table_id(&t, id, 36), a);
         assert_ptr_equal(ingest_table_key(&t, a->key), a);
         assert_ptr_equal(
-            ingest_table_name(&t, ingest_agent_host(a), strlen(ingest_agent_host(a)))->agent, a);
+            ingest_table_name(&t, ingest_agent_host(a), strlen(ingest_agent_host(a)), NULL)->agent, a);
     }
     assert_null(ingest_table_id(&t, "00000000-0000-4000-8000-000000000000", 36));
     assert_null(ingest_table_id(&t, "0", 1));
-    assert_null(ingest_table_name(&t, "loadtest-", 9));
+    assert_null(ingest_table_name(&t, "loadtest-", 9, NULL));
     ingest_table_fini(&t);
 }
 
@@ -61,15 +61,15 @@ static void a_deleted_agent_lives_as_long_as_its_streams(void **state)
     b = add(&t, 2);
     ingest_table_claim(&t, a, "/10.0.0.1", 9);
     assert_string_equal(ingest_agent_host(a), "loadtest-1");
-    assert_ptr_equal(ingest_table_name(&t, "/10.0.0.1", 9)->agent, a);
+    assert_ptr_equal(ingest_table_name(&t, "/10.0.0.1", 9, NULL)->agent, a);
     ingest_table_rekey(&t, b, key);
     assert_ptr_equal(ingest_table_key(&t, key), b);
     a->streams = 1;
     ingest_table_delete(&t, a);
     assert_int_equal(a->status, INGEST_DELETED);
     assert_int_equal(t.alive, 1);
-    assert_null(ingest_table_name(&t, "/10.0.0.1", 9));
-    assert_null(ingest_table_name(&t, "loadtest-1", 10));
+    assert_null(ingest_table_name(&t, "/10.0.0.1", 9, NULL));
+    assert_null(ingest_table_name(&t, "loadtest-1", 10, NULL));
     assert_null(ingest_table_key(&t, a->key));
     ingest_agent_release(a);
     ingest_table_fini(&t);
