@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "spec/diag.h"
 #include "target/ingest_keys.h"
 #include "target/ingest_sql.h"
 #include "target/ingest_state.h"
@@ -22,11 +23,30 @@ const char *const ingest_generations[] = {[INGEST_TLS] = "tls",
 const char *const ingest_jwts[] = {[INGEST_RS256] = "RS256", [INGEST_HS256] = "HS256", NULL};
 const char *const ingest_states[] = {[INGEST_MEMORY] = "memory", [INGEST_SQL] = "sql", NULL};
 
+/* All of it lives in `arena`.  Its mistakes are told on stderr, and `e` says that there are some.
+ */
+static bool load_script(struct script *s, const char *path, struct arena *arena, struct err *e)
+{
+    struct diags d;
+    struct buf text = {0};
+    bool ok;
+
+    if (!fs_read(path, SCRIPT_MAX, &text, e))
+        return false;
+    diags_init(&d, path, arena);
+    ok = script_read(s, buf_text(&text), text.len, arena, &d);
+    buf_free(&text);
+    if (ok)
+        return true;
+    diags_print(&d, stderr);
+    return err_set(e, "%s: %d mistake%s", path, d.errors, d.errors == 1 ? "" : "s");
+}
+
 bool ingest_check(const struct ingest_opts *o, struct err *e)
 {
     struct arena arena = {0};
     struct script script;
-    bool ok = !o->ingest || !o->ingest_pushes || script_load(&script, o->ingest_pushes, &arena, e);
+    bool ok = !o->ingest || !o->ingest_pushes || load_script(&script, o->ingest_pushes, &arena, e);
 
     arena_free(&arena);
     return ok;
@@ -111,7 +131,7 @@ static bool open_all(struct ingest *g, struct ssl_ctx_st *tls, struct state *sta
     const struct ingest_opts *o = &g->opts;
 
     script_nothing(&g->script);
-    if (o->ingest_pushes && !script_load(&g->script, o->ingest_pushes, &g->arena, e))
+    if (o->ingest_pushes && !load_script(&g->script, o->ingest_pushes, &g->arena, e))
         return false;
     if (o->ingest_token_file && !(g->token = read_secret(o->ingest_token_file, e)))
         return false;

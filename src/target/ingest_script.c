@@ -3,9 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/fs.h"
 #include "net/grpc.h"
 #include "spec/opt.h"
 #include "target/ingest_table.h"
@@ -207,21 +204,4 @@ bool script_read(struct script *s, const char *text, size_t len, struct arena *a
     else if (!d->errors)
         diag_add(d, (struct pos){1, 1}, "the file is empty");
     return !d->errors;
-}
-
-bool script_load(struct script *s, const char *path, struct arena *arena, struct err *e)
-{
-    struct diags d;
-    struct buf text = {0};
-    bool ok;
-
-    if (!fs_read(path, SCRIPT_MAX, &text, e))
-        return false;
-    diags_init(&d, path, arena);
-    ok = script_read(s, buf_text(&text), text.len, arena, &d);
-    buf_free(&text);
-    if (ok)
-        return true;
-    diags_print(&d, stderr);
-    return err_set(e, "%s: %d mistake%s", path, d.errors, d.errors == 1 ? "" : "s");
 }

@@ -10,7 +10,6 @@
 #include "base/arena.h"
 
 struct diags;
-struct err;
 
 #define SCRIPT_MAX      (1 << 20) /* bytes of the file */
 #define SCRIPT_LIST_MAX 1000      /* checks, pushes or faults */
@@ -74,6 +73,4 @@ struct script {
 /* All of it lives in `arena`; `d` has the mistakes. */
 bool script_read(struct script *s, const char *text, size_t len, struct arena *arena,
                  struct diags *d);
-/* The same of a file.  The mistakes are told on stderr, and `e` says that there are some. */
-bool script_load(struct script *s, const char *path, struct arena *arena, struct err *e);
 void script_nothing(struct script *s); /* what is without a file */

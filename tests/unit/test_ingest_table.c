@@ -41,7 +41,8 @@ static void agents_are_found_by_all_that_is_theirs(void **state)
         assert_ptr_equal(ingest_table_id(&t, id, 36), a);
         assert_ptr_equal(ingest_table_key(&t, a->key), a);
         assert_ptr_equal(
-            ingest_table_name(&t, ingest_agent_host(a), strlen(ingest_agent_host(a)), NULL)->agent, a);
+            ingest_table_name(&t, ingest_agent_host(a), strlen(ingest_agent_host(a)), NULL)->agent,
+            a);
     }
     assert_null(ingest_table_id(&t, "00000000-0000-4000-8000-000000000000", 36));
     assert_null(ingest_table_id(&t, "0", 1));
