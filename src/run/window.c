@@ -71,12 +71,16 @@ struct level {     /* what the control was like before the attack */
 static bool level_before(const struct step_result *control, const struct windows *w,
                          struct level *out)
 {
-    struct selection failed = {.metric = M_OP_FAILED, .part = -1, .outcome = -1, .to = -1};
-    struct selection duration = {.metric = M_OP_DURATION, .part = -1, .outcome = -1, .to = -1};
+    const struct selector whole_failed = {.metric = engine_metrics[M_OP_FAILED].name};
+    const struct selector whole_duration = {.metric = engine_metrics[M_OP_DURATION].name};
+    struct selection failed, duration;
     uint64_t low, high, ignored, edge;
     struct series s;
     bool ok;
 
+    if (!step_select(control->step, &whole_failed, &failed) ||
+        !step_select(control->step, &whole_duration, &duration)) /* both leave the warm-up out */
+        return false;
     windows_select(w, WINDOW_BEFORE, &failed);
     windows_select(w, WINDOW_BEFORE, &duration);
     series_select(&s, &control->meter, &failed);

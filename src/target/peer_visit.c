@@ -205,7 +205,6 @@ void visit_head(struct visit *v)
 
 void visit_data(struct visit *v, const char *data, size_t len)
 {
-
     exchange_body(&v->exchange, data, len, v->peer->read_ns);
     when_ready(v);
     if (!v->answered)
@@ -220,7 +219,6 @@ void visit_data(struct visit *v, const char *data, size_t len)
 
 void visit_end(struct visit *v)
 {
-
     exchange_end(&v->exchange, v->peer->read_ns);
     when_ready(v);
 }

@@ -313,6 +313,25 @@ static void recovery_is_when_it_is_as_before(void **state)
     end(&f);
 }
 
+/* What thresholds leave out says nothing of how it was before, either. */
+static void a_warm_up_is_no_level_to_come_back_to(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, AROUND, ", warmup: 4s}", 0, 20);
+    send(&f, 0, 4, 10, 0);
+    send(&f, 4, 5, 0, 1000000);
+    send(&f, 25, 35, 10, 0);
+    assert_int_equal(recovery(&f), -1);
+    end(&f);
+    begin(&f, AROUND, ", warmup: 5s}", 0, 20);
+    send(&f, 0, 5, 0, 1000000);
+    send(&f, 25, 35, 0, 1000000);
+    assert_int_equal(recovery(&f), -1);
+    end(&f);
+}
+
 /* Two of 30 a little slower than any of 50 before: a service that never suffered. */
 static void a_slow_sample_is_no_damage(void **state)
 {
@@ -335,4 +354,5 @@ UNIT_GROUP(during, cmocka_unit_test(control_begins_before_and_outlives),
            cmocka_unit_test(only_the_overlap_is_judged), cmocka_unit_test(windows_can_be_named),
            cmocka_unit_test(an_attack_that_held_too_little_decides_nothing),
            cmocka_unit_test(recovery_is_when_it_is_as_before),
+           cmocka_unit_test(a_warm_up_is_no_level_to_come_back_to),
            cmocka_unit_test(a_slow_sample_is_no_damage))
