@@ -60,11 +60,11 @@ class Beats:
 
 
 class Agent:
-    def __init__(self, world, name):
+    def __init__(self, world, name, channel=None):
         self.world, self.name = world, name
         self.key = ca.AgentKey()
         self.answer = None
-        self.channel = world.channel()
+        self.channel = channel or world.channel()
 
     def register(self, token=None, csr=True, key=None, name=None):
         pb = self.world.pb

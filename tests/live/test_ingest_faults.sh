@@ -1,0 +1,137 @@
+. ./lib.sh
+. tests/live/ingest.sh
+
+# The ingest server's bad days: clients that abuse it, faults of its own, tokens that somebody else hands out,
+# and a start after an end; the latter two on both databases.
+faults() {
+    $python $peers/ingest_faults.py "$@"
+}
+
+"$SHAKEDOWN" target --ingest --quiet --plain --ingest-generation tls --ingest-token-file "$TMP/token" \
+    --port-file "$TMP/port" >"$TMP/log" 2>&1 </dev/null &
+TARGET=$!
+check "a target without TLS is up" until_true test -s "$TMP/port"
+PORT=$(cat "$TMP/port")
+check "what is no gRPC gets 415" [ "$(curl -s --http2-prior-knowledge -o /dev/null -w "%{http_code}" -d "{}" \
+    "http://localhost:$PORT/agent.v1.IngestService/Register")" = 415 ]
+check "what no library would send is borne" $python $peers/ingest_abuse.py "$PORT" $TARGET
+wait $TARGET
+check "and the server ends well, when its last stream has" [ $? -eq 0 ]
+
+cat >"$TMP/drops.yaml" <<'YAML'
+tick: 50ms
+undeletable: 2
+pushes:
+- {after_beat: 2, certificate: true}
+- {at: 300ms, every: 2, query: list_services}
+- {after_beat: 3, drop: stream}
+- {after_beat: 4, drop: connection}
+- {after_beat: 5, status: revoked}
+YAML
+start drops --ingest-pushes "$TMP/drops.yaml" --ingest-admin-key-file "$TMP/key" --ingest-recheck 50ms
+check "agents lose their streams, their connections and their rights as the script says" \
+    faults drops "localhost:$PORT" --ca "$DIR/ca.pem"
+stop
+
+echo 'pushes: [{after_beat: 2, status: deleted}]' >"$TMP/deleted.yaml"
+start deleted --ingest-pushes "$TMP/deleted.yaml" --ingest-recheck 50ms
+check "who is deleted learns it on the stream" [ "$(faults deleted "localhost:$PORT" --ca "$DIR/ca.pem")" = NOT_FOUND ]
+stop
+
+key='X-Loadtest-Admin-Key: admin-key'
+start partial --ingest-pushes "$TMP/drops.yaml" --ingest-admin-key-file "$TMP/key"
+faults register "localhost:$PORT" --ca "$DIR/ca.pem" peer-token=loadtest-a_b peer-token=loadtest-axb peer-token=loadtest-c%d >"$TMP/active"
+deletes "a prefix of which one host cannot go" 200 \
+    '^\{"deleted":0,"failed":\["loadtest-axb: deadlock detected"\]\}$' -H "$key" -d '{"hostnamePrefix":"loadtest-ax"}'
+deletes "a prefix with an underscore" 200 '^\{"deleted":1,"failed":\[\]\}$' -H "$key" -d '{"hostnamePrefix":"loadtest-a_"}'
+deletes "the rest" 200 '^\{"deleted":1,"failed":\["loadtest-axb: deadlock detected"\]\}$' -H "$key" \
+    -d '{"hostnamePrefix":"loadtest-"}'
+check "who could not go is still there" counts agents 1
+stop
+
+start like --ingest-like-bug --ingest-admin-key-file "$TMP/key" --no-ingest-auto-approve
+faults register "localhost:$PORT" --ca "$DIR/ca.pem" peer-token=loadtest-a_b peer-token=loadtest-axb >"$TMP/pending"
+check "agents wait for an approval" grep -qx 'OK pending' "$TMP/pending"
+deletes "LIKE's wildcards, and agents whose certificates wait" 200 \
+    '^\{"deleted":0,"failed":\["loadtest-a_b: .*pending_cert_signings.*","loadtest-axb: .*"\]\}$' -H "$key" \
+    -d '{"hostnamePrefix":"loadtest-a_"}'
+stop
+
+# sql STATEMENT: on the database of the moment; what it gives, columns by |.
+sql() {
+    case $DB in
+    sqlite:*) $python -c 'import sqlite3, sys
+c = sqlite3.connect(sys.argv[1], timeout=10, isolation_level=None)
+print(*("|".join(map(str, r)) for r in c.execute(sys.argv[2]).fetchall()), sep="\n")' "${DB#sqlite:}" "$1" ;;
+    *) "$bin/psql" -qXAt -v ON_ERROR_STOP=1 -c "$1" "$DB" ;;
+    esac
+}
+
+rows() { # QUERY VALUE
+    [ "$(sql "$1")" = "$2" ]
+}
+
+# enrols WHAT ANSWERS TOKEN=HOST...: the status of each, and the agent's own.
+enrols() {
+    what=$1 answers=$2
+    shift 2
+    check "$base: $what" [ "$(faults register "localhost:$PORT" --ca "$DIR/ca.pem" --kept "$TMP/kept" "$@" |
+        tr '\n' ' ')" = "$answers " ]
+}
+
+beats() {
+    check "$base: $1" [ "$(faults beat "localhost:$PORT" --ca "$DIR/ca.pem" --kept "$TMP/kept")" = "$2" ]
+}
+
+own() { # NAME OPTION...
+    name=$1
+    shift
+    start "$name" --ingest-state sql --db "$DB" "$@"
+}
+
+hash() {
+    printf %s "$1" | sha256sum | cut -d ' ' -f 1
+}
+
+on_database() {
+    base=$1 DB=$2 refused='UNAUTHENTICATED -'
+    own "$base-tokens"
+    check "$base: tokens come by SQL" sql "insert into agent_enrolment_tokens (token, token_hash, max_uses, expires_ms,
+        deleted_ms, auto_approve) values ('plain', null, 2, null, null, 1), ('x', '$(hash hashed)', null, null, null, 1),
+        ('old', null, null, 1000, null, 1), ('gone', null, null, null, 1000, 1), ('slow', null, null, null, null, 0)"
+    enrols "the command line's token is one of them, one in plain text is good twice, and one by its hash" \
+        "OK active OK active OK active $refused OK active" \
+        peer-token=loadtest-f0 plain=loadtest-f1 plain=loadtest-f2 plain=loadtest-f3 hashed=loadtest-f4
+    enrols "not the text beside a hash, nor one that has expired, was deleted, or is not there" \
+        "$refused $refused $refused $refused" x=loadtest-f5 old=loadtest-f6 gone=loadtest-f7 other=loadtest-f8
+    check "$base: uses are counted" rows "select usage_count from agent_enrolment_tokens where token = 'plain'" 2
+    sql "update agent_enrolment_tokens set deleted_ms = 1 where token_hash = '$(hash hashed)'"
+    enrols "a token counts as it is at that moment, and says whose agents wait" "$refused OK pending OK active" \
+        hashed=loadtest-f9 slow=loadtest-f10 peer-token=loadtest-stays
+    beats "the last of them beats" OK
+    check "$base: and is in the database" until_true rows "select a.hostname, a.status, count(m.host_id) from agents a
+        join host_metrics m on m.host_id = a.id group by a.hostname, a.status" 'loadtest-stays|offline|1'
+    stop
+    own "$base-again"
+    beats "after a restart it beats again, with the token and the certificate it has" OK
+    check "$base: and is no other agent" rows "select count(*) from agents where hostname = 'loadtest-stays'" 1
+    check "$base: no statement has failed" counts statements_failed_total 0
+    stop
+}
+
+on_database sqlite "sqlite:$TMP/state.db"
+
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+as=
+[ "$(id -u)" -ne 0 ] || as="setpriv --reuid=postgres --regid=postgres --clear-groups"
+chmod 711 "$TMP"
+mkdir -m 700 "$TMP/pg"
+[ -z "$as" ] || chown postgres "$TMP/pg"
+(cd "$TMP/pg" && $as "$bin/initdb" --no-sync -D data -U load --auth=trust >log 2>&1 &&
+    exec $as env "LIVE_TEST=$TMP" "$bin/postgres" -D data -k "$TMP/pg" --listen_addresses= -c fsync=off \
+        -c shared_buffers=16MB >>log 2>&1) &
+POSTGRES=$!
+check "Postgres is up" until_true "$bin/pg_isready" -q -h "$TMP/pg"
+on_database postgres "postgres://load@localhost/postgres?host=$TMP/pg"
+kill -INT $POSTGRES
+wait $POSTGRES
