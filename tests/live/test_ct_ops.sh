@@ -22,7 +22,7 @@ told() {
 # A run that was killed is forgotten by `cleanup`, at a server that the suite did not start.
 killed() {
     mkdir "$TMP/ingest"
-    program target --ingest --listen 127.0.0.1:0 --port-file "$TMP/ingest/port" --ca-out "$TMP/ingest/ca.pem" \
+    env "LIVE_TEST=$TMP" "$SHAKEDOWN" target --ingest --listen 127.0.0.1:0 --port-file "$TMP/ingest/port" --ca-out "$TMP/ingest/ca.pem" \
         --ingest-admin-key-file fixtures/ct-ops/admin-key >"$TMP/ingest/log" 2>&1 &
     ingest=$!
     check "killed: the server is up" until_true test -s "$TMP/ingest/port"
