@@ -223,6 +223,9 @@ static void read_part(struct reader *r, const struct node *n, const char *path,
     part->think = (uint64_t)o.think;
     part->every = (uint64_t)o.until.every;
     part->within = o.until_given ? (uint64_t)o.until.within : 0;
+    if (o.until_given && o.until.every >= o.until.within)
+        diag_warn(r->bind.diags, n->at, "%s.until: one look only: `every` is not below `within`",
+                  path);
     if (o.http)
         read_request(r, part, o.http, arena_printf(r->arena, "%s.http", path));
     else if (o.tls)

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "base/arena.h"
@@ -142,6 +143,36 @@ static void memory_fits(const struct phase_plan *p, struct diags *d)
              units_print_size((double)(kib << 10), have));
 }
 
+/* "postgres://user:password@host" anywhere in `text`. */
+static bool has_password(const char *text)
+{
+    for (const char *at = strstr(text, "://"); at; at = strstr(at, "://")) {
+        size_t n = strcspn(at += 3, "/?#"), user = strcspn(at, ":@");
+        const char *end = memchr(at, '@', n);
+
+        if (end && at[user] == ':' && at + user + 1 < end)
+            return true;
+    }
+    return false;
+}
+
+static void commands_fit(const struct service *v, struct diags *d)
+{
+    bool open = false;
+
+    for (int i = 0; i < v->command.n; i++)
+        open |= v->command.v[i] && has_password(v->command.v[i]);
+    for (int k = 0; k < v->prepare_count; k++)
+        for (int i = 0; i < v->prepare[k].n; i++)
+            open |= v->prepare[k].v[i] && has_password(v->prepare[k].v[i]);
+    if (open)
+        diag_add(d, v->at,
+                 "services.%s: the password of a url must not stand on a command line, where "
+                 "every user can read it; leave it out, and pass it in `env:` or `files:` (for "
+                 "Postgres: PGPASSWORD)",
+                 v->name);
+}
+
 bool plan_fits(const struct plan *p, struct diags *d)
 {
     int before = d->errors;
@@ -158,5 +189,8 @@ bool plan_fits(const struct plan *p, struct diags *d)
         memory_fits(&p->phases[i], d);
         ports_fit(&p->phases[i], p->suite, d);
     }
+    for (int i = 0; i < p->suite->service_count; i++)
+        if (p->services & (UINT64_C(1) << i))
+            commands_fit(&p->suite->services[i], d);
     return d->errors == before;
 }

@@ -52,6 +52,7 @@ struct pos plan_place(const struct phase_plan *p, const struct target *t);
 
 /*
  * Raises the soft limit of descriptors to the hard one; false, with the arithmetic and the cure
- * added to `d`, if a phase needs more, or more local ports or memory than there are.
+ * added to `d`, if a phase needs more, or more local ports or memory than there are; or if the
+ * command of a service that will be started has the password of a URL in it.
  */
 bool plan_fits(const struct plan *p, struct diags *d);

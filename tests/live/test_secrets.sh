@@ -22,3 +22,16 @@ check "the secret is not in what judge says" absent "$TMP/stdout" "$TMP/stderr"
 
 unset LIVE_SECRET
 run 2 "the secret is missing" tests/live/suites/secrets.yaml
+
+# The url of a database is for the driver, and no argument of a program that the suite starts.
+CERTCTL_DB=postgres://u:canary7f3a@127.0.0.1:1/x
+export CERTCTL_DB
+unset CERTCTL_BASE
+run 2 "a url's password on a command line" suites/certctl-bulk.yaml --preset smoke
+check "that password: the service, its place and the cure" grep -qE \
+    'certctl-bulk.yaml:[0-9]+:[0-9]+: services.certctl: the password of a url must not stand on a command line' "$TMP/stderr"
+check "that password: it is not told" sh -c "! grep -F canary7f3a '$TMP/stderr' '$TMP/stdout'"
+CERTCTL_BASE=http://127.0.0.1:1/
+export CERTCTL_BASE
+run 3 "a url's password for the driver alone" suites/certctl-bulk.yaml --preset smoke
+unset CERTCTL_BASE CERTCTL_DB
