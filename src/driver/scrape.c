@@ -2,49 +2,36 @@
  * scrape.c - one reading of a Prometheus endpoint, beside a load; what has changed since the
  * reading before becomes metrics of the step.
  *
+ * Under a load there is a reading before the first operation, which later ones are compared with,
+ * and one after the last, so that nothing of the load lies outside.
+ *
  * The readings of a step form one series, whichever lane took them: what they share is under a
  * lock, and one that was overtaken by a later one is compared with nothing.
  */
 #include "driver/scrape.h"
 
-#include <pthread.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "driver/driver.h"
-#include "driver/fetch.h"
-#include "driver/expect.h"
 #include "driver/offload.h"
-#include "driver/probe.h"
 #include "driver/target.h"
-#include "net/probe.h"
-#include "net/url.h"
 #include "spec/diag.h"
-#include "spec/template.h"
 
-#define BODY_MAX (16 << 20)
-#define THREADS  4
+#define THREADS 4
 
-struct scrape_opts {
-    const struct target *target;
-    const char *path;
-    struct named_templates headers;
-    const struct node *metrics;
-    const struct bind *bind;
-    int64_t timeout;
-};
-
-#define OPT_OF struct scrape_opts
+#define OPT_OF  struct scrape_opts
 static const struct opt scrape_opts[] = {
     OPT_TARGET(target, "what has the endpoint", .flags = OPT_REQUIRED),
     OPT_TEXT(path, "/metrics", "path of the endpoint"),
     OPT_TEMPLATES(headers, "header fields of the request"),
+    OPT_SUB(auth, struct auth_opts, auth_table, "credentials for the authorization header"),
     OPT_NODE(metrics, "map from a name to what is read: `metric`, `as` and `optional`",
              OPT_BINDING(bind), .flags = OPT_REQUIRED,
              .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\"}}",
@@ -55,27 +42,21 @@ static const struct opt scrape_opts[] = {
 };
 #undef OPT_OF
 
-struct scrape_job {
-    struct scrape_plan plan;
-    pthread_mutex_t lock;
-    bool locked;       /* the lock has been made */
-    bool any;          /* there has been a reading */
-    uint64_t began_ns; /* of the latest reading */
-    struct scrape_series *series;
-    struct scrape_value *latest;
-};
-
 struct scrape_op {
     struct offload_task task; /* first */
     struct op *op;
-    struct buf url, body;
-    char **headers; /* NULL-terminated */
-    enum outcome outcome;
-    char why[WHY_MAX];
-    size_t received;
-    struct scrape_value *values;
-    bool read;
+    struct scrape_try reading;
 };
+
+static bool check_auth(const struct scrape_opts *o, const struct node *at, const char *path,
+                       struct diags *d)
+{
+    if (o->auth.basic && o->auth.bearer)
+        return diag_add(d, at->at, "%s.auth: give one of basic and bearer", path);
+    if ((o->auth.basic || o->auth.bearer) && scrape_has_header(o, "authorization"))
+        return diag_add(d, at->at, "%s.auth: there is an authorization header as well", path);
+    return true;
+}
 
 static bool scrape_check(const void *opts, const struct node *at, const char *path, struct diags *d)
 {
@@ -94,6 +75,8 @@ static bool scrape_check(const void *opts, const struct node *at, const char *pa
                         path, o->target->name, o->target->scheme);
     if (o->path[0] != '/')
         return diag_add(d, at->at, "%s.path: \"%s\" does not start with \"/\"", path, o->path);
+    if (!check_auth(o, at, path, d))
+        return false;
     return scrape_plan(&plan, o->metrics, arena_printf(d->arena, "%s.metrics", path), &b);
 }
 
@@ -123,6 +106,19 @@ static void scrape_declare(const void *opts, struct arena *arena, struct declare
     out->metric_count = plan.n;
 }
 
+/* What cannot be read yet, the operations find out; the first that can is compared with then. */
+static void read_before(struct job *job)
+{
+    uint64_t rng = 1;
+    struct template_values v = {0, 1, 0, &rng, NULL};
+    struct scrape_try x = {.begun_ns = now_ns()};
+
+    scrape_try_init(&x, job);
+    scrape_try_set(&x, &v);
+    scrape_try_read(&x, NULL);
+    scrape_try_fini(&x);
+}
+
 static bool scrape_prepare(struct job *job, struct err *e)
 {
     struct scrape_job *j = job->priv;
@@ -132,59 +128,16 @@ static bool scrape_prepare(struct job *job, struct err *e)
     j->series = arena_array(job->arena, struct scrape_series, j->plan.n);
     j->latest = arena_array(job->arena, struct scrape_value, j->plan.n);
     j->locked = pthread_mutex_init(&j->lock, NULL) == 0;
-    return j->locked || err_set(e, "cannot make a lock");
-}
-
-static bool failed(struct scrape_op *x, enum outcome outcome, const char *why)
-{
-    x->outcome = outcome;
-    snprintf(x->why, sizeof(x->why), "%.*s", WHY_MAX - 1, why);
-    return false;
-}
-
-static bool fetch(struct scrape_op *x, const volatile int *cancelled)
-{
-    const struct scrape_opts *o = x->op->lane->job->opts;
-    struct probe_answer a = {.body = &x->body, .body_max = BODY_MAX};
-    struct probe_request r = fetch_request(o->target);
-    char why[WHY_MAX];
-    struct err e;
-
-    r.url = buf_text(&x->url);
-    r.headers = (const char *const *)x->headers;
-    r.userinfo = o->target->userinfo;
-    r.timeout_ns = (uint64_t)o->timeout;
-    r.interrupted = cancelled;
-    if (!probe_http(&r, &a, &e))
-        return failed(x, probe_outcome(a.failure), e.text);
-    snprintf(why, sizeof(why), "status %ld, expected 200", a.status);
-    if (a.status != 200)
-        return failed(x, OP_UNEXPECTED, why);
-    return x->body.len < BODY_MAX || failed(x, OP_PROTOCOL, "the answer has more than 16 MiB");
-}
-
-static void read_body(struct scrape_op *x)
-{
-    struct scrape_job *j = x->op->lane->job->priv;
-    struct err e;
-
-    pthread_mutex_lock(&j->lock);
-    if (j->any && x->op->begun_ns < j->began_ns) {
-        x->read = false;
-    } else if (!scrape_read(&j->plan, j->series, !j->any, buf_text(&x->body), x->body.len,
-                            x->values, &e)) {
-        failed(x, OP_UNEXPECTED, e.text);
-    } else {
-        x->read = true;
-        j->any = true;
-        j->began_ns = x->op->begun_ns;
-        memcpy(j->latest, x->values, sizeof(*j->latest) * (size_t)j->plan.n);
-    }
-    pthread_mutex_unlock(&j->lock);
+    if (!j->locked)
+        return err_set(e, "cannot make a lock");
+    if (!job->verify)
+        read_before(job);
+    return true;
 }
 
 struct scrape_lane {
     struct offload offload;
+    bool open;
 };
 
 static void work(struct offload_task *t, void **slot)
@@ -193,106 +146,92 @@ static void work(struct offload_task *t, void **slot)
     struct scrape_lane *l = x->op->lane->priv;
 
     (void)slot;
-    x->outcome = OP_OK;
-    x->read = false;
-    buf_clear(&x->body);
-    if (fetch(x, &l->offload.cancelled))
-        read_body(x);
-    x->received = x->body.len;
+    scrape_try_read(&x->reading, &l->offload.cancelled);
 }
 
 static void done(struct offload_task *t)
 {
     struct scrape_op *x = (struct scrape_op *)t;
-    const struct scrape_job *j = x->op->lane->job->priv;
+    const struct scrape_try *r = &x->reading;
+    const struct scrape_job *j = r->job->priv;
 
-    op_bytes(x->op, 0, x->received);
-    for (int i = 0; x->read && i < j->plan.n; i++) {
-        if (!x->values[i].any)
+    op_bytes(x->op, 0, r->body.len);
+    for (int i = 0; r->read && i < j->plan.n; i++) {
+        if (!r->values[i].any)
             continue;
         if (j->plan.v[i].as == SCRAPE_DELTA)
-            op_count(x->op, i, x->values[i].value);
+            op_count(x->op, i, r->values[i].value);
         else
-            op_value(x->op, i, x->values[i].value);
+            op_value(x->op, i, r->values[i].value);
     }
-    op_done(x->op, x->outcome, x->outcome == OP_OK ? NULL : x->why);
+    op_done(x->op, r->outcome, r->outcome == OP_OK ? NULL : r->why);
 }
 
 static bool scrape_start(struct lane *lane, struct err *e)
 {
-    const struct scrape_opts *o = lane->job->opts;
-    const struct scrape_job *j = lane->job->priv;
     struct scrape_lane *l = lane->priv;
 
-    for (int i = 0; i < lane->op_count; i++) {
-        struct scrape_op *x = lane->ops[i].priv;
-
-        x->values = xcalloc((size_t)j->plan.n, sizeof(*x->values));
-        x->headers = xcalloc((size_t)o->headers.n + 1, sizeof(*x->headers));
-    }
+    for (int i = 0; i < lane->op_count; i++)
+        scrape_try_init(&((struct scrape_op *)lane->ops[i].priv)->reading, lane->job);
+    l->open = true;
     return offload_start(&l->offload, lane->base,
                          lane->op_count < THREADS ? lane->op_count : THREADS, e);
 }
 
-/* "name: value"; line ends, which a value could smuggle in, become blanks. */
-static void render_header(struct lane *lane, struct scrape_op *x, int i)
-{
-    const struct named_templates *h = &((const struct scrape_opts *)lane->job->opts)->headers;
-    struct template_values v = {x->op->iteration, x->op->vu, x->op->agent, &lane->rng, NULL};
-    size_t room = template_bound(h->values[i], 0), at = strlen(h->names[i]) + 2, len;
-    char *text = xrealloc(x->headers[i], at + room + 1);
-
-    memcpy(text, h->names[i], at - 2);
-    memcpy(text + at - 2, ": ", 2);
-    len = template_render(h->values[i], &v, text + at, room);
-    text[at + (len < room ? len : room)] = '\0';
-    for (char *p = text; *p; p++)
-        *p = *p == '\r' || *p == '\n' ? ' ' : *p;
-    x->headers[i] = text;
-}
-
-static void set_url(struct scrape_op *x, const struct scrape_opts *o)
-{
-    const struct target *t = o->target;
-    bool brackets = strchr(t->host, ':') != NULL;
-
-    buf_clear(&x->url);
-    buf_printf(&x->url, "%s://%s%s%s:%u%s", t->scheme, brackets ? "[" : "", t->host,
-               brackets ? "]" : "", (unsigned)t->port, o->path);
-}
-
 static void scrape_fire(struct lane *lane, struct op *op)
 {
-    const struct scrape_opts *o = lane->job->opts;
+    struct template_values v = {op->iteration, op->vu, op->agent, &lane->rng, NULL};
     struct scrape_lane *l = lane->priv;
     struct scrape_op *x = op->priv;
     struct err e;
 
     x->op = op;
-    set_url(x, o);
-    for (int i = 0; i < o->headers.n; i++)
-        render_header(lane, x, i);
+    x->reading.begun_ns = op->begun_ns;
+    scrape_try_set(&x->reading, &v);
     x->task.work = work;
     x->task.done = done;
     if (!offload_submit(&l->offload, &x->task, &e))
         op_done(op, OP_LOCAL, e.text);
 }
 
+/* It belongs to no operation; one that fails is told, and what it would have said is missing. */
+static void read_after(struct lane *lane)
+{
+    struct scrape_try *x = &((struct scrape_op *)lane->ops[0].priv)->reading;
+    const struct scrape_job *j = lane->job->priv;
+    struct template_values v = {0, 1, 0, &lane->rng, NULL};
+    char why[WHY_MAX + 40];
+
+    x->begun_ns = now_ns();
+    scrape_try_set(x, &v);
+    scrape_try_read(x, NULL);
+    lane_bytes(lane, 0, x->body.len);
+    snprintf(why, sizeof(why), "the reading after the load: %s", x->why);
+    if (x->outcome != OP_OK)
+        lane_fault(lane, x->outcome, why);
+    for (int i = 0; x->read && i < j->plan.n; i++) {
+        if (!x->values[i].any)
+            continue;
+        if (j->plan.v[i].as == SCRAPE_DELTA)
+            lane_count(lane, i, x->values[i].value);
+        else
+            lane_gauge(lane, i, x->values[i].value);
+    }
+}
+
 static void scrape_stop(struct lane *lane)
 {
     struct scrape_lane *l = lane->priv;
+    const struct scrape_job *j = lane->job->priv;
 
+    if (!l->open)
+        return;
     offload_stop(&l->offload);
-    for (int i = 0; i < lane->op_count; i++) {
-        struct scrape_op *x = lane->ops[i].priv;
-
-        for (int h = 0; x->headers && x->headers[h]; h++)
-            free(x->headers[h]);
-        free(x->headers);
-        free(x->values);
-        buf_free(&x->url);
-        buf_free(&x->body);
-    }
+    if (lane->index == 0 && lane->op_count > 0 && !lane->job->verify && j->any)
+        read_after(lane);
+    for (int i = 0; i < lane->op_count; i++)
+        scrape_try_fini(&((struct scrape_op *)lane->ops[i].priv)->reading);
+    l->open = false;
 }
 
 static void scrape_collect(struct job *job)
@@ -303,6 +242,8 @@ static void scrape_collect(struct job *job)
     if (!j->locked)
         return;
     for (int i = 0; j->any && i < j->plan.n; i++) {
+        if (!isfinite(j->latest[i].raw))
+            continue;
         snprintf(text, sizeof(text), "%.15g", j->latest[i].raw);
         job_publish(job, j->plan.v[i].metric.name, text);
     }

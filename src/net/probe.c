@@ -34,7 +34,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     struct probe_answer *a = arg;
 
     keep(a->body, a->body_max ? a->body_max : KEEP_MAX, data, size * count);
-    return size * count;
+    return a->whole && a->body->len == a->body_max ? CURL_WRITEFUNC_ERROR : size * count;
 }
 
 /* A 1xx head is followed by another; the last one is the answer's. */

@@ -42,6 +42,7 @@ struct probe_answer {
     long status;
     struct buf *head, *body; /* given by the caller; may be NULL */
     size_t body_max;         /* of the body, this much is kept; 0: 1 MiB */
+    bool whole;              /* one of body_max bytes or more is of no use: stop there */
     enum probe_failure failure;
     double connect_s, tls_s, first_byte_s, total_s; /* libcurl's, from the start of the try */
 };

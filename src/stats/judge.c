@@ -248,8 +248,8 @@ void judge_threshold(const struct threshold *t, const struct series *s, struct a
         .from = s->from,
         .to = s->to,
     };
-    /* Nothing counted is a count of 0; nothing else can be said of nothing. */
-    if (!s->n && s->metric->type != METRIC_COUNTER) {
+    /* Nothing counted is a count of 0 if we count; nothing else can be said of nothing. */
+    if (!s->n && (s->metric->type != METRIC_COUNTER || s->metric->told)) {
         judge_nothing(t, s, arena, out);
         return;
     }

@@ -20,6 +20,7 @@ struct metric {
     bool censored;    /* samples of failed operations are lower bounds: time-outs, the unfinished */
     bool better_high; /* more is better; the default is that less is */
     bool paired;      /* two operations are compared: a single one gives no sample */
+    bool told;        /* a counter that somebody else keeps: unheard of, it is unknown and not 0 */
 };
 
 extern const char *const metric_type_names[]; /* "counter", "gauge", "rate", "trend" */

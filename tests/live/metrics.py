@@ -2,10 +2,14 @@
 """metrics.py PORT-FILE - a Prometheus endpoint whose numbers grow with every reading.
 
 10 requests more for each reading, of which one fails; every request takes between 100 and 200 ms.
-The fourth reading finds the process begun anew: all counters at 0.  /broken is not of the format.
+The fourth reading finds the process begun anew: all counters at 0.  /broken is not of the format,
+/huge has no end, /nan says nothing, /quoted is what an endpoint with names in UTF-8 says when it is
+asked for them, and /gone goes away after the third reading.
 """
 import http.server
 import os
+import socket
+import struct
 import sys
 
 readings = 0
@@ -27,14 +31,42 @@ latency_seconds_bucket{{le="+Inf"}} {n}
 latency_seconds_sum {n * 0.15}
 latency_seconds_count {n}
 process_resident_memory_bytes 1.5e+06
+late_total 5
 """
         if self.path == "/broken":
             text = "http_requests_total{code=\"200} 1\n"
+        if self.path == "/nan":
+            text += "nothing_total NaN\n"
+        if self.path == "/quoted":
+            known = "escaping=allow-utf-8" in self.headers.get("Accept", "")
+            name = '{"http.errors",code="500"}' if known else 'http_errors{code="500"}'
+            text = f"{text}{name} {n // 10}\n# EOF\n".replace("\n", "\r\n")
+        if self.path == "/huge":
+            return self.flood()
+        if self.path == "/gone" and readings > 3:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return None
+        if readings == 1:
+            text = text.replace("late_total", "#late_total")
         body = text.encode()
-        self.send_response(200 if self.headers.get("X-Key") == "k1" else 401)
+        self.send_response(200 if self.let_in() else 401)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def let_in(self):
+        return (self.headers.get("X-Key") == "k1"
+                or self.headers.get("Authorization") in ("Bearer k2", "Basic dTprMw=="))
+
+    def flood(self):
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b"x 1\n" * 16384)
+        except OSError:
+            pass
 
     def log_message(self, *_):
         pass

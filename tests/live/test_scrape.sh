@@ -19,7 +19,7 @@ scrape() {
     shift 2
     endpoint
     new_out
-    program run $suite --set port="$(cat "$TMP/port")" "$@" --out "$OUT" >"$TMP/stdout" 2>"$TMP/stderr" </dev/null
+    program run "$suite" --set port="$(cat "$TMP/port")" "$@" --out "$OUT" >"$TMP/stdout" 2>"$TMP/stderr" </dev/null
     expect_code "$want" $? "$what"
     kill "$SERVER"
     wait "$SERVER" 2>/dev/null
@@ -36,9 +36,10 @@ print(step['metrics'][sys.argv[2]]['values'][sys.argv[3]])" "$OUT/result.json" "
 }
 
 scrape 0 "an endpoint read beside a load"
-# 8 readings: 10, 10 to the third, then a new process: 0, 10, 20, 30, 40.
-check "what it counted, over a reset" test "$(value_of server_requests count)" = 60
-check "of the failures alone" test "$(value_of server_errors count)" = 6
+# One before, 8 beside the load, one after: 10, 10 to the third, then a new process: 0, 10 ... 60.
+check "what it counted, over a reset" test "$(value_of server_requests count)" = 80
+check "of the failures alone" test "$(value_of server_errors count)" = 8
+check "a counter that was not there before has counted from 0" test "$(value_of late count)" = 5
 check "the median in a bucket of 100 ms to 200 ms" test "$(value_of server_p50 value)" = 150
 scrape 1 "too many failures counted by the server" --set errors=3
 told "too many failures: the observed number is told" "server_errors"
@@ -59,3 +60,17 @@ shake 2 "one reading only, and a counter's gain judged" validate "$TMP/once.yaml
 told "one reading: the metric, its place and the cure" \
     'once.yaml:[0-9]*:[0-9]*: .*server_errors compares two operations, and one is planned: give the step a `load:`'
 check "one reading: a gauge may be judged" sh -c "! grep server_memory '$TMP/stderr'"
+scrape 1 "failures chosen by a pattern" --set 'selector=http_requests_total{code=~"5..",path!="x"}' --set errors=8
+scrape 3 "a counter that says nothing is no 0" --set path=/nan --set 'selector=nothing_total'
+told "says nothing: it is told" "server_errors has no samples"
+scrape 0 "names in quotes are asked for, read and chosen" --set path=/quoted --set 'selector={"http.errors",code="500"}'
+check "in quotes: what was counted" test "$(value_of server_errors count)" = 8
+scrape 1 "names as all know them" --set path=/quoted --set 'selector=http_errors' --set errors=8
+scrape 1 "an answer without an end" --set path=/huge
+told "without an end: the bound is told" "16 MiB or more"
+scrape 1 "an endpoint that goes away" --set path=/gone
+told "goes away: it is told, of the reading after the load as well" "the reading after the load: "
+suite=tests/live/suites/scrape-auth.yaml
+scrape 0 "a token and a password let us in"
+scrape 3 "another token does not" --set token=k4
+told "another token: the status is told" "status 401, expected 200"
