@@ -11,7 +11,8 @@
  * seed is the same.
  *
  * Beats of a fleet that has many of them fall due on whole milliseconds, some dozens together: a
- * lane that wakes for each of them would spend a quarter of its time on going to sleep and waking.
+ * lane that wakes for each of them would spend a good part of its time on going to sleep and
+ * waking.
  */
 #include <math.h>
 
