@@ -106,7 +106,7 @@ storm() {
 capacity() {
     suite 0 "a capacity is found" capacity --set most=20
     told "capacity: the size that held is the answer" "last_good value>=1 20"
-    told "capacity: with the server's own numbers" "server: streams value>=10 20"
+    told "capacity: with the server's own numbers" "server: streams max>=10 20"
 }
 no_capacity() {
     suite 1 "a server too slow for its first size" capacity --set most=20 --set pushes="$pushes/slow.yaml"
