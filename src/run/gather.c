@@ -11,11 +11,21 @@ void phase_fail_step(struct phase_run *p, struct step_run *s, const char *why)
         s->result->failure = arena_strdup(p->c->arena, why);
 }
 
+/* Of a fleet it is an expectation: chance moves first beats, and so one beat of each agent. */
+static double planned(const struct load *load, const struct step_result *r)
+{
+    double expected = load_operations(load), due = (double)(r->sent + r->dropped);
+
+    if (load->executor != EX_AGENT_FLEET || due >= expected)
+        return expected;
+    return due > expected - (double)load->agents ? due : expected;
+}
+
 static void count_engine(struct step_run *s, const struct held *held)
 {
     struct step_result *r = s->result;
 
-    r->planned = load_operations(&s->step->load);
+    r->planned = planned(&s->step->load, r);
     if (s->step->load.duration == DURATION_UNTIL_STOPPED)
         r->planned = 0;
     if (r->planned > 0 && s->step->load.executor != EX_ONCE)
