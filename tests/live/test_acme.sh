@@ -84,7 +84,7 @@ run 1 "what pebble refuses is a breach" \
 check "an account without its binding: the URN is in the reason" \
     grep -q 'part new-account: externalAccountRequired (status 403)' "$OUT/result.json"
 check "a challenge that nobody answers: the reason is the server's" \
-    grep -q 'part challenges: the authorization of 0.example.test is ' "$OUT/result.json"
+    grep -qE 'part challenges: the authorization of (www\.)?0.example.test is invalid: Get ' "$OUT/result.json"
 
 run 0 "every part against the embedded target" tests/live/suites/acme-target.yaml
 run 1 "an issue that never comes is found" tests/live/suites/acme-target.yaml --set options=--acme-issue-after=1h
