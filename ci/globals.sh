@@ -1,11 +1,15 @@
 #!/bin/sh
 # globals.sh BUILD - a symbol that only its own file uses is static.
 #
-# Compares what the objects define with what other objects (tests included) refer to.  What drivers may
-# call (driver/driver.h) is an interface, whether or not one of them does today; so is generated code.
+# Compares what the objects define with what other objects (tests included) refer to.  An object counts
+# only while its source is there.  What drivers may call (driver/driver.h) is an interface, whether or not
+# one of them does today; generated code is left out.
 set -u
-find "$1" -maxdepth 4 -name '*.o' ! -path '*/fuzz/*' ! -path "$1/address/*" ! -path "$1/thread/*" \
-    ! -path "$1/debug/*" ! -path "$1/cov/*" ! -path "$1/proto/*" -print0 |
+cd "$(dirname "$0")/.." || exit 1
+find src tests -name '*.c' | sed "s|^src/||; s|\.c\$|.o|; s|^|$1/|" |
+    while read -r object; do
+        [ ! -e "$object" ] || printf '%s\0' "$object"
+    done |
     xargs -0 nm -A | awk -v interface='^(op|lane|job)_' '
     {
         object = $1
