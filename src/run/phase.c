@@ -24,7 +24,7 @@
 #include "run/ladder.h"
 #include "run/monitor.h"
 #include "run/pacer.h"
-#include "run/service.h"
+#include "run/supervisor.h"
 
 #define TICK_MS         200
 #define INTERRUPT_GRACE (500 * NS_PER_MS) /* for operations in flight after Ctrl-C */

@@ -1,4 +1,4 @@
-/* provision.h - what a service needs before it starts; used by service.c and ready.c. */
+/* provision.h - what a service needs before it starts; used by supervisor.c and ready.c. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* ready.h - one look at whether a service is up; service.c decides when to look. */
+/* ready.h - one look at whether a service is up; supervisor.c decides when to look. */
 #pragma once
 
 #include <stdbool.h>

@@ -23,7 +23,7 @@
 #include "run/observer.h"
 #include "run/phase.h"
 #include "run/result.h"
-#include "run/service.h"
+#include "run/supervisor.h"
 
 #define EXIT_INTERRUPTED 3
 

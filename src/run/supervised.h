@@ -1,4 +1,5 @@
-/* supervised.h - one service at run time; shared by service.c, provision.c, ready.c and watch.c. */
+/* supervised.h - one service at run time; shared by supervisor.c, provision.c, ready.c and watch.c.
+ */
 #pragma once
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /*
  * service.h - a process that the suite starts, waits for, supervises and tears down, as declared
- * under `services:`.  run/service.h runs them.
+ * under `services:`.  run/supervisor.h runs them.
  */
 #pragma once
 

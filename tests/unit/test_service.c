@@ -18,7 +18,7 @@
 #include "base/redact.h"
 #include "fixture_run.h"
 #include "run/result.h"
-#include "run/service.h"
+#include "run/supervisor.h"
 
 #define PHASES "phases:\n  - name: p\n    noop: {}\n"
 #define LONG   (30 * NS_PER_S)

@@ -1,4 +1,4 @@
-#include "run/service.h"
+#include "run/supervisor.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * service.h - running the suite's services: up in order, watched, down in reverse.
+ * supervisor.h - running the suite's services: up in order, watched, down in reverse.
  *
  * Each service runs in its own process group with PR_SET_PDEATHSIG (so the main thread has to live
  * as long as they do), its output in DIR/services/NAME.log (redacted).  The supervisor has a thread
