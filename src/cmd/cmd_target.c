@@ -1,5 +1,5 @@
 /*
- * target.c - `shakedown target`: the embedded target, until a signal ends it.
+ * cmd_target.c - `shakedown target`: the embedded target, until a signal ends it.
  */
 #include <errno.h>
 #include <inttypes.h>

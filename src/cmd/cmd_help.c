@@ -1,5 +1,5 @@
 /*
- * help.c - what the tables know, for people.
+ * cmd_help.c - what the tables know, for people.
  *
  * A topic is a row here, a driver or a command.  Nothing about an option is written in this file.
  */
