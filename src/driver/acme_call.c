@@ -61,7 +61,7 @@ static void report(struct acme_op *a, const struct transfer_answer *t, bool fail
     fetch_report(a->op, ACME_HTTP, t, failed);
     if (a->signing_ns)
         op_value(a->op, ACME_SIGNING, (double)a->signing_ns);
-    if (t->failure == PROBE_OK)
+    if (t->failure == ATTEMPT_OK)
         op_rate(a->op, ACME_SERVER_ERRORS, t->status >= 500 && v != ANSWER_LIMITED);
     if (v == ANSWER_BAD_NONCE)
         op_count(a->op, ACME_BAD_NONCES, 1);
@@ -149,7 +149,7 @@ static void on_done(void *arg, const struct transfer_answer *t)
 
     fetch_give(&l->pools[a->awaiting_nonce ? METHOD_HEAD : a->call.method], a->transfer);
     a->transfer = NULL;
-    if (t->failure == PROBE_OK) {
+    if (t->failure == ATTEMPT_OK) {
         on_answer(a, t);
         return;
     }
@@ -164,7 +164,7 @@ static void begin(struct acme_op *a, enum acme_method method, const char *url)
     const struct acme_opts *o = acme_opts_of(a);
     struct acme_lane *l = acme_lane_of(a);
     struct transfer_options t = {o->connection == 1, (size_t)o->max_body, on_done, a};
-    struct probe_request r = fetch_request(o->target);
+    struct attempt_request r = fetch_request(o->target);
     struct err e;
 
     r.url = url;

@@ -17,7 +17,7 @@
 #include "driver/offload.h"
 #include "driver/probe.h"
 #include "driver/target.h"
-#include "net/probe.h"
+#include "net/attempt.h"
 #include "spec/diag.h"
 #include "spec/opt.h"
 
@@ -136,12 +136,12 @@ static void find_location(const struct buf *head, char *out, size_t size)
     }
 }
 
-static bool ask(struct cleanup_op *x, const volatile int *cancelled, struct probe_answer *a)
+static bool ask(struct cleanup_op *x, const volatile int *cancelled, struct attempt_answer *a)
 {
     const struct cleanup_opts *o = x->op->lane->job->opts;
     struct cleanup_job *j = x->op->lane->job->priv;
     const char *headers[] = {j->field, "content-type: application/json", NULL};
-    struct probe_request r = fetch_request(o->target);
+    struct attempt_request r = fetch_request(o->target);
     struct err e;
 
     r.url = j->url;
@@ -152,10 +152,10 @@ static bool ask(struct cleanup_op *x, const volatile int *cancelled, struct prob
     r.userinfo = o->target->userinfo;
     r.timeout_ns = (uint64_t)o->timeout;
     r.interrupted = cancelled;
-    if (probe_http(&r, a, &e))
+    if (attempt_http(&r, a, &e))
         return true;
-    j->unanswered =
-        a->failure != PROBE_REFUSED && a->failure != PROBE_UNREACHABLE && a->failure != PROBE_TLS;
+    j->unanswered = a->failure != ATTEMPT_REFUSED && a->failure != ATTEMPT_UNREACHABLE &&
+                    a->failure != ATTEMPT_TLS;
     x->outcome = probe_outcome(a->failure);
     snprintf(x->why, sizeof(x->why), "%.*s", WHY_MAX - 1, e.text);
     return false;
@@ -165,7 +165,7 @@ static enum cleanup_verdict try(struct cleanup_op *x, const volatile int *cancel
 {
     struct cleanup_job *j = x->op->lane->job->priv;
     struct buf head = {0}, body = {0};
-    struct probe_answer a = {.head = &head, .body = &body, .body_max = BODY_MAX};
+    struct attempt_answer a = {.head = &head, .body = &body, .body_max = BODY_MAX};
     enum cleanup_verdict v = CLEANUP_ODD;
     char location[128];
 

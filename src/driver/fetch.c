@@ -18,18 +18,18 @@ void fetch_report(struct op *op, int at, const struct transfer_answer *t, bool f
         if (t->securing)
             op_value(op, at + FETCH_TLS, (double)t->securing);
     }
-    if (t->failure != PROBE_OK)
+    if (t->failure != ATTEMPT_OK)
         return;
     op_value(op, at + FETCH_DURATION, (double)t->duration);
     op_value(op, at + FETCH_WAITING, (double)t->waiting);
     op_value(op, at + FETCH_RECEIVING, (double)t->receiving);
 }
 
-struct probe_request fetch_request(const struct target *t)
+struct attempt_request fetch_request(const struct target *t)
 {
     static const char *const versions[] = {NULL, "1.2", "1.3"};
 
-    return (struct probe_request){
+    return (struct attempt_request){
         .verify = t->tls.verify,
         .ca = t->tls.ca,
         .cert = t->tls.cert,

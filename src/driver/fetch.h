@@ -5,7 +5,7 @@
 #pragma once
 
 #include "driver/driver.h"
-#include "net/probe.h"
+#include "net/attempt.h"
 
 struct target;
 struct transfer;
@@ -55,7 +55,7 @@ enum fetch_metric {
 void fetch_report(struct op *op, int at, const struct transfer_answer *t, bool failed);
 
 /* A request to the target, as far as the target says what it is like. */
-struct probe_request fetch_request(const struct target *t);
+struct attempt_request fetch_request(const struct target *t);
 
 struct fetch_pool { /* handles for one method that nothing uses now; {0} is empty */
     struct transfer **v;

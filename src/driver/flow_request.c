@@ -51,7 +51,7 @@ static bool take_captures(struct flow_op *f, struct answer *a, char why[WHY_MAX]
 static void report(struct flow_op *f, const struct transfer_answer *t, struct answer *a,
                    enum outcome outcome, bool again)
 {
-    bool answered = t->failure == PROBE_OK;
+    bool answered = t->failure == ATTEMPT_OK;
     char ignored[WHY_MAX];
 
     if (again && answered)
@@ -101,10 +101,10 @@ static bool render(struct flow_op *f, char why[WHY_MAX])
     return true;
 }
 
-static struct probe_request request_of(struct flow_op *f)
+static struct attempt_request request_of(struct flow_op *f)
 {
     const struct request *r = f->part->request;
-    struct probe_request p = fetch_request(r->target);
+    struct attempt_request p = fetch_request(r->target);
     uint64_t left = flow_left(f, now_ns()), timeout = (uint64_t)r->timeout;
     bool empty = f->body.len == 0 && strcmp(r->method, "POST") != 0;
 
@@ -120,7 +120,7 @@ static struct probe_request request_of(struct flow_op *f)
 void flow_request_try(struct flow_op *f)
 {
     struct transfer_options o = {f->part->fresh, f->part->max_body, on_done, f};
-    struct probe_request r;
+    struct attempt_request r;
     char why[WHY_MAX];
     struct err e;
 

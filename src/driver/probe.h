@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "driver/driver.h"
 #include "driver/request.h"
-#include "net/probe.h"
+#include "net/attempt.h"
 
 struct event;
 
@@ -57,5 +57,5 @@ void *probe_run(void *op); /* the thread of a struct probe_op */
 /* The answer as expectations see it; to be released. */
 struct answer probe_answer_of(const struct probe_op *x);
 
-/* How an operation ends whose one try failed like this; for every driver on net/probe.h. */
-enum outcome probe_outcome(enum probe_failure f);
+/* How an operation ends whose one try failed like this; for every driver on net/attempt.h. */
+enum outcome probe_outcome(enum attempt_failure f);

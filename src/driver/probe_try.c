@@ -13,26 +13,26 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "net/probe.h"
+#include "net/attempt.h"
 
-enum outcome probe_outcome(enum probe_failure f)
+enum outcome probe_outcome(enum attempt_failure f)
 {
     static const enum outcome table[] = {
-        [PROBE_OK] = OP_OK,
-        [PROBE_TIMEOUT] = OP_TIMEOUT,
-        [PROBE_REFUSED] = OP_REFUSED,
-        [PROBE_RESET] = OP_RESET,
-        [PROBE_TLS] = OP_TLS,
-        [PROBE_PROTOCOL] = OP_PROTOCOL,
-        [PROBE_LOCAL] = OP_LOCAL,
-        [PROBE_UNREACHABLE] = OP_UNREACHABLE,
-        [PROBE_INTERRUPTED] = OP_ABORTED,
+        [ATTEMPT_OK] = OP_OK,
+        [ATTEMPT_TIMEOUT] = OP_TIMEOUT,
+        [ATTEMPT_REFUSED] = OP_REFUSED,
+        [ATTEMPT_RESET] = OP_RESET,
+        [ATTEMPT_TLS] = OP_TLS,
+        [ATTEMPT_PROTOCOL] = OP_PROTOCOL,
+        [ATTEMPT_LOCAL] = OP_LOCAL,
+        [ATTEMPT_UNREACHABLE] = OP_UNREACHABLE,
+        [ATTEMPT_INTERRUPTED] = OP_ABORTED,
     };
 
     return table[f];
 }
 
-static bool failed(struct probe_op *x, enum probe_failure f, const struct err *e)
+static bool failed(struct probe_op *x, enum attempt_failure f, const struct err *e)
 {
     x->outcome = probe_outcome(f);
     snprintf(x->why, sizeof(x->why), "%.*s", WHY_MAX - 1, e->text);
@@ -43,14 +43,14 @@ static bool try_tcp(struct probe_op *x, uint64_t timeout_ns)
 {
     struct probe_lane *pl = x->op->lane->priv;
     const struct probe_job *j = x->op->lane->job->priv;
-    enum probe_failure f;
+    enum attempt_failure f;
     struct err e;
 
     x->outcome = OP_OK;
-    return probe_tcp(j->host, j->port, timeout_ns, &pl->cancelled, &f, &e) || failed(x, f, &e);
+    return attempt_tcp(j->host, j->port, timeout_ns, &pl->cancelled, &f, &e) || failed(x, f, &e);
 }
 
-static void fill_request(const struct probe_op *x, uint64_t timeout_ns, struct probe_request *r)
+static void fill_request(const struct probe_op *x, uint64_t timeout_ns, struct attempt_request *r)
 {
     const struct probe_job *j = x->op->lane->job->priv;
     struct probe_lane *pl = x->op->lane->priv;
@@ -79,8 +79,8 @@ struct answer probe_answer_of(const struct probe_op *x)
 static bool try_http(struct probe_op *x, uint64_t timeout_ns)
 {
     const struct probe_job *j = x->op->lane->job->priv;
-    struct probe_answer got = {.head = &x->head, .body = &x->content};
-    struct probe_request r;
+    struct attempt_answer got = {.head = &x->head, .body = &x->content};
+    struct attempt_request r;
     struct answer a;
     struct err e;
     bool met;
@@ -88,7 +88,7 @@ static bool try_http(struct probe_op *x, uint64_t timeout_ns)
     buf_clear(&x->head);
     buf_clear(&x->content);
     fill_request(x, timeout_ns, &r);
-    x->answered = probe_http(&r, &got, &e);
+    x->answered = attempt_http(&r, &got, &e);
     if (!x->answered)
         return failed(x, got.failure, &e);
     x->status = got.status;

@@ -12,7 +12,7 @@
 #include "driver/fetch.h"
 #include "driver/probe.h"
 #include "driver/target.h"
-#include "net/probe.h"
+#include "net/attempt.h"
 
 #define BODY_MAX (16 << 20)
 
@@ -137,8 +137,8 @@ void scrape_try_set(struct scrape_try *x, const struct template_values *v)
 static bool fetch(struct scrape_try *x, const volatile int *cancelled)
 {
     const struct scrape_opts *o = x->job->opts;
-    struct probe_answer a = {.body = &x->body, .body_max = BODY_MAX, .whole = true};
-    struct probe_request r = fetch_request(o->target);
+    struct attempt_answer a = {.body = &x->body, .body_max = BODY_MAX, .whole = true};
+    struct attempt_request r = fetch_request(o->target);
     char why[WHY_MAX];
     struct err e;
     bool got;
@@ -148,7 +148,7 @@ static bool fetch(struct scrape_try *x, const volatile int *cancelled)
     r.userinfo = x->userinfo.len ? buf_text(&x->userinfo) : NULL;
     r.timeout_ns = (uint64_t)o->timeout;
     r.interrupted = cancelled;
-    got = probe_http(&r, &a, &e);
+    got = attempt_http(&r, &a, &e);
     if (x->body.len >= BODY_MAX)
         return failed(x, OP_PROTOCOL, "the answer has 16 MiB or more");
     if (!got)

@@ -43,7 +43,7 @@ static void add_header(struct easy *t, const char *line)
 }
 
 /* libcurl adds these by itself; an empty value takes them out, unless the caller has them. */
-static void set_headers(struct easy *t, const struct probe_request *r)
+static void set_headers(struct easy *t, const struct attempt_request *r)
 {
     static const char *const defaults[] = {"Expect:", "Content-Type:", "User-Agent: shakedown"};
 
@@ -77,7 +77,7 @@ static bool part_of(CURLU *url, CURLUPart part, unsigned flags, char *out, size_
  * its own, that name stands in the URL, the connection goes where the URL pointed, and the header
  * says what it would have said.
  */
-static bool set_server_name(struct easy *t, const struct probe_request *r, char *to, size_t size)
+static bool set_server_name(struct easy *t, const struct attempt_request *r, char *to, size_t size)
 {
     char host[256], port[16], line[300];
 
@@ -98,7 +98,7 @@ static bool set_server_name(struct easy *t, const struct probe_request *r, char 
     return true;
 }
 
-static bool set_url(struct easy *t, const struct probe_request *r, struct err *e)
+static bool set_url(struct easy *t, const struct attempt_request *r, struct err *e)
 {
     char to[512] = "", entry[520];
 
@@ -124,7 +124,7 @@ static long version_option(const char *text, long v12, long v13, long none)
     return !text ? none : strcmp(text, "1.3") == 0 ? v13 : v12;
 }
 
-static void set_tls(CURL *easy, const struct probe_request *r)
+static void set_tls(CURL *easy, const struct attempt_request *r)
 {
     bool suites = r->ciphers && strncmp(r->ciphers, "TLS_", 4) == 0;
 
@@ -145,7 +145,7 @@ static void set_tls(CURL *easy, const struct probe_request *r)
                                         CURL_SSLVERSION_MAX_TLSv1_3, 0));
 }
 
-static void set_method(CURL *easy, const struct probe_request *r)
+static void set_method(CURL *easy, const struct attempt_request *r)
 {
     const char *method = r->method ? r->method : "GET";
 
@@ -155,7 +155,7 @@ static void set_method(CURL *easy, const struct probe_request *r)
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
-void easy_set_route(struct easy *t, const struct probe_request *r)
+void easy_set_route(struct easy *t, const struct attempt_request *r)
 {
     CURL *easy = t->easy;
     char source[256];
@@ -173,7 +173,7 @@ void easy_set_route(struct easy *t, const struct probe_request *r)
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->message);
 }
 
-static void set_body(CURL *easy, const struct probe_request *r)
+static void set_body(CURL *easy, const struct attempt_request *r)
 {
     if (!r->body)
         return;
@@ -181,7 +181,7 @@ static void set_body(CURL *easy, const struct probe_request *r)
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body);
 }
 
-bool easy_set_request(struct easy *t, const struct probe_request *r, struct err *e)
+bool easy_set_request(struct easy *t, const struct attempt_request *r, struct err *e)
 {
     CURL *easy = t->easy;
 
@@ -201,16 +201,16 @@ bool easy_set_request(struct easy *t, const struct probe_request *r, struct err 
     return true;
 }
 
-static enum probe_failure failure_of_errno(long error)
+static enum attempt_failure failure_of_errno(long error)
 {
     switch (error) {
     case ECONNREFUSED:
-        return PROBE_REFUSED;
+        return ATTEMPT_REFUSED;
     case ETIMEDOUT:
-        return PROBE_TIMEOUT;
+        return ATTEMPT_TIMEOUT;
     case ECONNRESET:
     case EPIPE:
-        return PROBE_RESET;
+        return ATTEMPT_RESET;
     case EMFILE:
     case ENFILE:
     case EADDRNOTAVAIL:
@@ -219,38 +219,38 @@ static enum probe_failure failure_of_errno(long error)
     case ENOMEM:
     case EACCES:
     case EPERM:
-        return PROBE_LOCAL;
+        return ATTEMPT_LOCAL;
     default:
-        return PROBE_UNREACHABLE;
+        return ATTEMPT_UNREACHABLE;
     }
 }
 
-static enum probe_failure failure_of(CURLcode code, long error)
+static enum attempt_failure failure_of(CURLcode code, long error)
 {
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-        return PROBE_TIMEOUT;
+        return ATTEMPT_TIMEOUT;
     case CURLE_COULDNT_CONNECT:
         return failure_of_errno(error);
     case CURLE_COULDNT_RESOLVE_HOST:
-        return PROBE_UNREACHABLE;
+        return ATTEMPT_UNREACHABLE;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CIPHER:
-        return PROBE_TLS;
+        return ATTEMPT_TLS;
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
     case CURLE_PARTIAL_FILE:
-        return PROBE_RESET;
+        return ATTEMPT_RESET;
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_INTERFACE_FAILED:
     case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:
-        return PROBE_LOCAL;
+        return ATTEMPT_LOCAL;
     default:
-        return PROBE_PROTOCOL;
+        return ATTEMPT_PROTOCOL;
     }
 }
 
@@ -260,15 +260,15 @@ static void uncapitalize(char *text)
         text[0] = (char)tolower((unsigned char)text[0]);
 }
 
-enum probe_failure easy_explain(struct easy *t, CURLcode code, uint64_t timeout_ns, struct err *e)
+enum attempt_failure easy_explain(struct easy *t, CURLcode code, uint64_t timeout_ns, struct err *e)
 {
-    enum probe_failure failure;
+    enum attempt_failure failure;
     long error = 0;
     char text[UNITS_MAX];
 
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &error);
     failure = failure_of(code, error);
-    if (failure == PROBE_TIMEOUT) {
+    if (failure == ATTEMPT_TIMEOUT) {
         err_set(e, "no answer within %s", units_print_duration((double)timeout_ns, text));
         return failure;
     }
@@ -277,7 +277,7 @@ enum probe_failure easy_explain(struct easy *t, CURLcode code, uint64_t timeout_
     else if (code == CURLE_GOT_NOTHING)
         snprintf(t->message, sizeof(t->message), "connection closed without an answer");
     else if (code == CURLE_RECV_ERROR && strstr(t->message, "SSL"))
-        failure = PROBE_TLS; /* TLS 1.3 servers refuse a client after its handshake */
+        failure = ATTEMPT_TLS; /* TLS 1.3 servers refuse a client after its handshake */
     else if (!t->message[0])
         snprintf(t->message, sizeof(t->message), "%s", curl_easy_strerror(code));
     uncapitalize(t->message);

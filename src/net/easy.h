@@ -3,7 +3,7 @@
 
 #include <curl/curl.h>
 
-#include "net/probe.h"
+#include "net/attempt.h"
 
 struct err;
 
@@ -18,9 +18,10 @@ bool easy_open(struct easy *t);
 void easy_close(struct easy *t);
 
 /* What stays the same over the requests of one handle: method, TLS, source address. */
-void easy_set_route(struct easy *t, const struct probe_request *r);
+void easy_set_route(struct easy *t, const struct attempt_request *r);
 
 /* URL, header fields, body and time-out; the body is not copied. */
-bool easy_set_request(struct easy *t, const struct probe_request *r, struct err *e);
+bool easy_set_request(struct easy *t, const struct attempt_request *r, struct err *e);
 
-enum probe_failure easy_explain(struct easy *t, CURLcode code, uint64_t timeout_ns, struct err *e);
+enum attempt_failure easy_explain(struct easy *t, CURLcode code, uint64_t timeout_ns,
+                                  struct err *e);

@@ -91,7 +91,7 @@ static void read_times(CURL *easy, struct transfer_answer *a)
         a->connecting = after(connected, resolved);
         a->securing = after(secured, connected);
     }
-    if (a->failure == PROBE_OK) {
+    if (a->failure == ATTEMPT_OK) {
         a->waiting = after(first, ready);
         a->receiving = after(end, first);
         a->duration = after(end, ready);
@@ -269,7 +269,7 @@ void transfer_free(struct transfer *t)
     free(t);
 }
 
-bool transfer_begin(struct transfer *t, const struct probe_request *r,
+bool transfer_begin(struct transfer *t, const struct attempt_request *r,
                     const struct transfer_options *o, struct err *e)
 {
     CURL *easy = t->easy.easy;

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "net/probe.h"
+#include "net/attempt.h"
 
 struct err;
 struct event_base;
@@ -20,7 +20,7 @@ struct transfer;
 struct transfers;
 
 struct transfer_answer { /* valid until done() returns */
-    enum probe_failure failure;
+    enum attempt_failure failure;
     const char *why; /* with a failure */
     int status;
     const char *head, *body; /* the last head, with its empty line; the body as far as kept */
@@ -50,5 +50,5 @@ struct transfer_options {
     void (*done)(void *arg, const struct transfer_answer *a);
     void *arg;
 };
-bool transfer_begin(struct transfer *t, const struct probe_request *r,
+bool transfer_begin(struct transfer *t, const struct attempt_request *r,
                     const struct transfer_options *o, struct err *e);

@@ -7,7 +7,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "net/probe.h"
+#include "net/attempt.h"
 #include "net/url.h"
 #include "run/provision.h"
 #include "suite/service.h"
@@ -20,14 +20,14 @@
 static bool look_probe(const struct service *v, uint64_t timeout_ns,
                        const volatile int *interrupted, struct err *e)
 {
-    struct probe_request r = {.url = v->ready.probe,
-                              .verify = true,
-                              .timeout_ns = timeout_ns,
-                              .ca = v->certificate.given ? v->ca : NULL,
-                              .interrupted = interrupted};
-    struct probe_answer a = {0};
+    struct attempt_request r = {.url = v->ready.probe,
+                                .verify = true,
+                                .timeout_ns = timeout_ns,
+                                .ca = v->certificate.given ? v->ca : NULL,
+                                .interrupted = interrupted};
+    struct attempt_answer a = {0};
 
-    if (!probe_http(&r, &a, e))
+    if (!attempt_http(&r, &a, e))
         return false;
     return a.status < STATUS_MAX || err_set(e, "%s: status %ld", v->ready.probe, a.status);
 }
@@ -39,7 +39,7 @@ static bool look_tcp(const struct service *v, uint64_t timeout_ns, const volatil
     const char *host;
     uint16_t port;
     bool ok = url_host_port(v->ready.tcp, &host, &port, &scratch, e) &&
-              probe_tcp(host, port, timeout_ns, interrupted, NULL, e);
+              attempt_tcp(host, port, timeout_ns, interrupted, NULL, e);
 
     arena_free(&scratch);
     return ok;

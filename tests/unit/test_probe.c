@@ -1,5 +1,4 @@
-/* libcurl's single tries, and the probe driver that retries them, against a server with a script.
- */
+/* One attempt of net/attempt.h, and the probe driver that retries it. */
 #include "unit.h"
 
 #include <arpa/inet.h>
@@ -17,7 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "fixture_run.h"
-#include "net/probe.h"
+#include "net/attempt.h"
 #include "run/result.h"
 
 #define LONG (30 * NS_PER_S)
@@ -117,14 +116,14 @@ static void a_request_goes_out_as_asked(void **state)
 {
     static const char *const headers[] = {"X-One: 1", "content-type: text/x", NULL};
     struct buf head = {0}, body = {0};
-    struct probe_answer a = {.head = &head, .body = &body};
-    struct probe_request r = {.method = "PUT",
-                              .headers = headers,
-                              .body = "data",
-                              .body_len = 4,
-                              .timeout_ns = LONG,
-                              .source = "127.0.0.7",
-                              .userinfo = "u:p"};
+    struct attempt_answer a = {.head = &head, .body = &body};
+    struct attempt_request r = {.method = "PUT",
+                                .headers = headers,
+                                .body = "data",
+                                .body_len = 4,
+                                .timeout_ns = LONG,
+                                .source = "127.0.0.7",
+                                .userinfo = "u:p"};
     struct server s;
     char url[64];
     struct err e;
@@ -134,7 +133,7 @@ static void a_request_goes_out_as_asked(void **state)
     server_start(&s, (const char *const[]){OK, NULL});
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/a?b=c", (unsigned)s.port);
     r.url = url;
-    assert_true(probe_http(&r, &a, &e));
+    assert_true(attempt_http(&r, &a, &e));
     server_stop(&s);
     unsetenv("http_proxy");
     assert_int_equal(a.status, 200);
@@ -154,8 +153,8 @@ static void a_request_goes_out_as_asked(void **state)
 
 static void connect_to_and_server_name_leave_the_host_field_alone(void **state)
 {
-    struct probe_request r = {.url = "http://api.test:8080/x", .timeout_ns = LONG};
-    struct probe_answer a = {0};
+    struct attempt_request r = {.url = "http://api.test:8080/x", .timeout_ns = LONG};
+    struct attempt_answer a = {0};
     struct server s;
     char to[64];
     struct err e;
@@ -164,17 +163,17 @@ static void connect_to_and_server_name_leave_the_host_field_alone(void **state)
     server_start(&s, (const char *const[]){OK, NULL});
     snprintf(to, sizeof(to), "127.0.0.1:%u", (unsigned)s.port);
     r.connect_to = to;
-    assert_true(probe_http(&r, &a, &e));
+    assert_true(attempt_http(&r, &a, &e));
     r.server_name = "other.test";
-    assert_true(probe_http(&r, &a, &e));
+    assert_true(attempt_http(&r, &a, &e));
     server_stop(&s);
     assert_non_null(strstr(s.last, "Host: api.test:8080\r\n"));
 }
 
 static void redirects_are_answers(void **state)
 {
-    struct probe_request r = {.timeout_ns = LONG};
-    struct probe_answer a = {0};
+    struct attempt_request r = {.timeout_ns = LONG};
+    struct attempt_answer a = {0};
     struct server s;
     char url[64];
     struct err e;
@@ -185,15 +184,15 @@ static void redirects_are_answers(void **state)
                                            NULL});
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/", (unsigned)s.port);
     r.url = url;
-    assert_true(probe_http(&r, &a, &e));
+    assert_true(attempt_http(&r, &a, &e));
     assert_int_equal(a.status, 302);
     server_stop(&s);
 }
 
 static void faults_are_told_apart(void **state)
 {
-    struct probe_request r = {.timeout_ns = LONG};
-    struct probe_answer a = {0};
+    struct attempt_request r = {.timeout_ns = LONG};
+    struct attempt_answer a = {0};
     volatile int interrupted = 1;
     struct server s;
     char url[64];
@@ -202,49 +201,49 @@ static void faults_are_told_apart(void **state)
     (void)state;
     r.url = url;
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/", (unsigned)closed_port());
-    assert_false(probe_http(&r, &a, &e));
-    assert_int_equal(a.failure, PROBE_REFUSED);
+    assert_false(attempt_http(&r, &a, &e));
+    assert_int_equal(a.failure, ATTEMPT_REFUSED);
     assert_non_null(strstr(e.text, "/: connection refused"));
 
     server_start(&s, (const char *const[]){"", NULL});
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/", (unsigned)s.port);
     r.timeout_ns = 200 * NS_PER_MS;
-    assert_false(probe_http(&r, &a, &e));
-    assert_int_equal(a.failure, PROBE_TIMEOUT);
+    assert_false(attempt_http(&r, &a, &e));
+    assert_int_equal(a.failure, ATTEMPT_TIMEOUT);
     assert_non_null(strstr(e.text, "no answer within 200ms"));
     r.timeout_ns = LONG;
     r.interrupted = &interrupted;
-    assert_false(probe_http(&r, &a, &e));
-    assert_int_equal(a.failure, PROBE_INTERRUPTED);
+    assert_false(attempt_http(&r, &a, &e));
+    assert_int_equal(a.failure, ATTEMPT_INTERRUPTED);
     r.interrupted = NULL;
     server_stop(&s);
 
     server_start(&s, (const char *const[]){"!SSH-2.0-no-http\r\n", NULL});
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/", (unsigned)s.port);
-    assert_false(probe_http(&r, &a, &e));
-    assert_int_equal(a.failure, PROBE_PROTOCOL);
+    assert_false(attempt_http(&r, &a, &e));
+    assert_int_equal(a.failure, ATTEMPT_PROTOCOL);
     snprintf(url, sizeof(url), "https://127.0.0.1:%u/", (unsigned)s.port);
-    assert_false(probe_http(&r, &a, &e));
-    assert_int_equal(a.failure, PROBE_TLS);
+    assert_false(attempt_http(&r, &a, &e));
+    assert_int_equal(a.failure, ATTEMPT_TLS);
     server_stop(&s);
 }
 
 static void a_port_accepts_or_not(void **state)
 {
-    enum probe_failure failure;
+    enum attempt_failure failure;
     struct server s;
     struct err e;
 
     (void)state;
     server_start(&s, (const char *const[]){OK, NULL});
-    assert_true(probe_tcp("127.0.0.1", s.port, LONG, NULL, &failure, &e));
-    assert_int_equal(failure, PROBE_OK);
+    assert_true(attempt_tcp("127.0.0.1", s.port, LONG, NULL, &failure, &e));
+    assert_int_equal(failure, ATTEMPT_OK);
     server_stop(&s);
-    assert_false(probe_tcp("127.0.0.1", closed_port(), LONG, NULL, &failure, &e));
-    assert_int_equal(failure, PROBE_REFUSED);
+    assert_false(attempt_tcp("127.0.0.1", closed_port(), LONG, NULL, &failure, &e));
+    assert_int_equal(failure, ATTEMPT_REFUSED);
     assert_non_null(strstr(e.text, "Connection refused"));
-    assert_false(probe_tcp("no-such-host.invalid", 1, LONG, NULL, &failure, &e));
-    assert_int_equal(failure, PROBE_UNREACHABLE);
+    assert_false(attempt_tcp("no-such-host.invalid", 1, LONG, NULL, &failure, &e));
+    assert_int_equal(failure, ATTEMPT_UNREACHABLE);
 }
 
 static struct fixture_run f;

@@ -1,4 +1,4 @@
-#include "net/probe.h"
+#include "net/attempt.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,27 +68,27 @@ static int try_address(const struct addr *a, uint64_t deadline, const volatile i
     return error;
 }
 
-static enum probe_failure failure_of(int error)
+static enum attempt_failure failure_of(int error)
 {
     switch (error) {
     case 0:
-        return PROBE_OK;
+        return ATTEMPT_OK;
     case EINTR:
-        return PROBE_INTERRUPTED;
+        return ATTEMPT_INTERRUPTED;
     case ETIMEDOUT:
-        return PROBE_TIMEOUT;
+        return ATTEMPT_TIMEOUT;
     case ECONNREFUSED:
-        return PROBE_REFUSED;
+        return ATTEMPT_REFUSED;
     case ECONNRESET:
-        return PROBE_RESET;
+        return ATTEMPT_RESET;
     case EMFILE:
     case ENFILE:
     case EADDRNOTAVAIL:
     case ENOBUFS:
     case ENOMEM:
-        return PROBE_LOCAL;
+        return ATTEMPT_LOCAL;
     default:
-        return PROBE_UNREACHABLE;
+        return ATTEMPT_UNREACHABLE;
     }
 }
 
@@ -102,11 +102,11 @@ static int try_all(const struct addrs *list, uint64_t deadline, const volatile i
     return error;
 }
 
-bool probe_tcp(const char *host, uint16_t port, uint64_t timeout_ns,
-               const volatile int *interrupted, enum probe_failure *failure, struct err *e)
+bool attempt_tcp(const char *host, uint16_t port, uint64_t timeout_ns,
+                 const volatile int *interrupted, enum attempt_failure *failure, struct err *e)
 {
     uint64_t deadline = now_ns() + timeout_ns;
-    enum probe_failure result = PROBE_UNREACHABLE;
+    enum attempt_failure result = ATTEMPT_UNREACHABLE;
     struct arena arena = {0};
     struct addrs list;
     int error;
@@ -123,5 +123,5 @@ bool probe_tcp(const char *host, uint16_t port, uint64_t timeout_ns,
     arena_free(&arena);
     if (failure)
         *failure = result;
-    return result == PROBE_OK;
+    return result == ATTEMPT_OK;
 }

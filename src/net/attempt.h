@@ -1,4 +1,4 @@
-/* probe.h - does anything listen, or answer?  One blocking try each, for readiness and probes. */
+/* attempt.h - does anything listen, or answer?  One blocking try each, for readiness and probes. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 struct buf;
 struct err;
 
-struct probe_request {
+struct attempt_request {
     const char *url;
     const char *method;         /* NULL: GET */
     const char *const *headers; /* "name: value", NULL-terminated; or NULL */
@@ -26,30 +26,30 @@ struct probe_request {
     const volatile int *interrupted; /* not 0: give up; or NULL */
 };
 
-enum probe_failure { /* why no answer came */
-                     PROBE_OK,
-                     PROBE_TIMEOUT,
-                     PROBE_REFUSED,
-                     PROBE_RESET,
-                     PROBE_TLS,
-                     PROBE_PROTOCOL,
-                     PROBE_UNREACHABLE,
-                     PROBE_LOCAL,
-                     PROBE_INTERRUPTED,
+enum attempt_failure { /* why no answer came */
+                       ATTEMPT_OK,
+                       ATTEMPT_TIMEOUT,
+                       ATTEMPT_REFUSED,
+                       ATTEMPT_RESET,
+                       ATTEMPT_TLS,
+                       ATTEMPT_PROTOCOL,
+                       ATTEMPT_UNREACHABLE,
+                       ATTEMPT_LOCAL,
+                       ATTEMPT_INTERRUPTED,
 };
 
-struct probe_answer {
+struct attempt_answer {
     long status;
     struct buf *head, *body; /* given by the caller; may be NULL */
     size_t body_max;         /* of the body, this much is kept; 0: 1 MiB */
     bool whole;              /* one of body_max bytes or more is of no use: stop there */
-    enum probe_failure failure;
+    enum attempt_failure failure;
     double connect_s, tls_s, first_byte_s, total_s; /* libcurl's, from the start of the try */
 };
 
 /* True if an HTTP response arrived, whatever its status. */
-bool probe_http(const struct probe_request *r, struct probe_answer *a, struct err *e);
+bool attempt_http(const struct attempt_request *r, struct attempt_answer *a, struct err *e);
 
 /* True if host:port accepts a connection; `failure` and `interrupted` may be NULL. */
-bool probe_tcp(const char *host, uint16_t port, uint64_t timeout_ns,
-               const volatile int *interrupted, enum probe_failure *failure, struct err *e);
+bool attempt_tcp(const char *host, uint16_t port, uint64_t timeout_ns,
+                 const volatile int *interrupted, enum attempt_failure *failure, struct err *e);

@@ -1,10 +1,10 @@
 /*
- * probe.c - one HTTP request by libcurl.
+ * attempt.c - one HTTP request by libcurl.
  *
  * The multi interface is used for a single transfer because its wait can be left when the run is
  * interrupted.
  */
-#include "net/probe.h"
+#include "net/attempt.h"
 
 #include <string.h>
 
@@ -31,7 +31,7 @@ static void keep(struct buf *b, size_t max, const char *data, size_t len)
 
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
-    struct probe_answer *a = arg;
+    struct attempt_answer *a = arg;
 
     keep(a->body, a->body_max ? a->body_max : KEEP_MAX, data, size * count);
     return a->whole && a->body->len == a->body_max ? CURL_WRITEFUNC_ERROR : size * count;
@@ -40,7 +40,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 /* A 1xx head is followed by another; the last one is the answer's. */
 static size_t on_head(char *data, size_t size, size_t count, void *arg)
 {
-    struct probe_answer *a = arg;
+    struct attempt_answer *a = arg;
 
     if (a->head && size * count > 5 && memcmp(data, "HTTP/", 5) == 0)
         buf_clear(a->head);
@@ -48,7 +48,7 @@ static size_t on_head(char *data, size_t size, size_t count, void *arg)
     return size * count;
 }
 
-static bool set_up(struct try *t, const struct probe_request *r, struct probe_answer *a,
+static bool set_up(struct try *t, const struct attempt_request *r, struct attempt_answer *a,
                    struct err *e)
 {
     CURL *easy = t->easy.easy;
@@ -96,7 +96,7 @@ static double seconds(CURL *easy, CURLINFO what)
     return (double)us / 1e6;
 }
 
-static bool finish(struct try *t, CURLcode code, struct probe_answer *a)
+static bool finish(struct try *t, CURLcode code, struct attempt_answer *a)
 {
     curl_easy_getinfo(t->easy.easy, CURLINFO_RESPONSE_CODE, &a->status);
     a->connect_s = seconds(t->easy.easy, CURLINFO_CONNECT_TIME_T);
@@ -106,26 +106,26 @@ static bool finish(struct try *t, CURLcode code, struct probe_answer *a)
     return code == CURLE_OK;
 }
 
-static bool try_once(struct try *t, const struct probe_request *r, struct probe_answer *a,
+static bool try_once(struct try *t, const struct attempt_request *r, struct attempt_answer *a,
                      struct err *e)
 {
     CURLcode code;
 
-    a->failure = PROBE_LOCAL;
+    a->failure = ATTEMPT_LOCAL;
     t->multi = curl_multi_init();
     if (!easy_open(&t->easy) || !t->multi)
         return err_set(e, "could not set up libcurl");
     if (!set_up(t, r, a, e))
         return false;
     if (!perform(t, r->interrupted, &code)) {
-        a->failure = PROBE_INTERRUPTED;
+        a->failure = ATTEMPT_INTERRUPTED;
         return err_set(e, "interrupted");
     }
-    a->failure = finish(t, code, a) ? PROBE_OK : easy_explain(&t->easy, code, r->timeout_ns, e);
+    a->failure = finish(t, code, a) ? ATTEMPT_OK : easy_explain(&t->easy, code, r->timeout_ns, e);
     return code == CURLE_OK;
 }
 
-bool probe_http(const struct probe_request *r, struct probe_answer *a, struct err *e)
+bool attempt_http(const struct attempt_request *r, struct attempt_answer *a, struct err *e)
 {
     struct try t = {0};
     bool ok;
