@@ -151,6 +151,9 @@ void op_rate(struct op *op, int metric, bool hit);      /* rate */
 void op_check(struct op *op, bool met);                 /* one expectation looked at */
 void op_bytes(struct op *op, uint64_t sent, uint64_t received);
 
+/* An answer with this HTTP status has come, on the part that the operation is at. */
+void op_status(struct op *op, int code);
+
 /* The operation is now held open (hold-connections); it counts as held until it is done. */
 void op_held(struct op *op);
 

@@ -20,6 +20,7 @@ void fetch_report(struct op *op, int at, const struct transfer_answer *t, bool f
     }
     if (t->failure != ATTEMPT_OK)
         return;
+    op_status(op, t->status);
     op_value(op, at + FETCH_DURATION, (double)t->duration);
     op_value(op, at + FETCH_WAITING, (double)t->waiting);
     op_value(op, at + FETCH_RECEIVING, (double)t->receiving);

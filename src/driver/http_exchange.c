@@ -249,6 +249,7 @@ void http_complete(struct http_op *h)
     char why[WHY_MAX] = "";
     bool ok = judge(h, why);
 
+    op_status(h->op, h->status);
     report_connection(h);
     report_times(h);
     c->proven = c->primed = true;

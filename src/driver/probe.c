@@ -156,6 +156,8 @@ static void complete(struct probe_op *x)
     pthread_join(x->thread, NULL);
     x->busy = false;
     op_count(x->op, PROBE_TRIES, x->tries);
+    if (x->answered && x->status)
+        op_status(x->op, (int)x->status);
     if (x->answered)
         record(x);
     if (x->outcome == OP_OK) {

@@ -201,6 +201,8 @@ static void done(struct ws_op *w, enum outcome outcome, const char *why, uint64_
     const struct hubconn *s = &w->hub;
 
     account(w);
+    if (s->ws.upgraded_ns || s->ws.status)
+        op_status(w->op, s->ws.upgraded_ns ? 101 : s->ws.status);
     if (s->ws.upgraded_ns) {
         op_value(w->op, WS_CONNECTING, (double)(s->ws.upgraded_ns - s->ws.conn.opened_ns));
         op_value(w->op, WS_SESSION_DURATION, (double)(end - s->ws.conn.opened_ns));

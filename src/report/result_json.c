@@ -15,6 +15,7 @@
 #include "report/files.h"
 #include "report/plan_json.h"
 #include "report/sizes_report.h"
+#include "report/statuses_report.h"
 #include "report/text.h"
 #include "run/result.h"
 
@@ -161,6 +162,8 @@ static json_t *step_json(const struct step_result *sr)
     json_object_set_new(o, "pressure", pressure_json(sr));
     json_object_set_new(o, "stepping", sizes_report_json(sr));
     json_object_set_new(o, "errors", errors_json(sr));
+    json_object_set_new(o, "status_codes", statuses_report_json(sr));
+    json_object_set_new(o, "status_codes_by_part", statuses_report_parts_json(sr));
     return o;
 }
 

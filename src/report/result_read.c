@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "report/document.h"
 #include "report/sizes_report.h"
+#include "report/statuses_report.h"
 #include "report/text.h"
 #include "run/result.h"
 
@@ -83,6 +84,7 @@ static void step_read(struct reading *rd, const json_t *from, struct step_result
     sr->facts = facts_read(rd, from);
     sizes_report_read(rd, from, sr);
     errors_read(rd, read_list(rd, from, "errors"), sr);
+    statuses_report_read(rd, from, sr);
 }
 
 static void phase_read(struct reading *rd, const json_t *from, struct phase_result *p)

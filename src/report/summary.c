@@ -11,6 +11,7 @@
 #include "report/figures.h"
 #include "report/files.h"
 #include "report/sizes_report.h"
+#include "report/statuses_report.h"
 #include "report/summary.h"
 #include "report/table.h"
 #include "report/text.h"
@@ -170,6 +171,14 @@ static void errors(struct summary *s, const struct step_result *sr)
     }
     if (sr->error_count > TOP_ERRORS)
         buf_printf(s->out, "    ... and %d other kinds\n", sr->error_count - TOP_ERRORS);
+    if (sr->error_count && sr->status_count) {
+        buf_clear(&line);
+        buf_printf(&line, "%s: answers by status: ", sr->step->name);
+        statuses_report_text(sr, &line);
+        text_pad(s->out, 4);
+        text_wrap(s->out, buf_text(&line), 4, 8);
+        buf_addc(s->out, '\n');
+    }
     buf_free(&line);
 }
 

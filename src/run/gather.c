@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "run/failures.h"
+#include "run/statuses.h"
 
 void phase_fail_step(struct phase_run *p, struct step_run *s, const char *why)
 {
@@ -39,6 +40,7 @@ static void gather_step(struct phase_run *p, struct step_run *s)
 {
     struct step_result *r = s->result;
     struct failures *f = xcalloc(1, sizeof(*f));
+    struct statuses *statuses = xcalloc((size_t)r->shape.part_count, sizeof(*statuses));
     struct held held = {0};
 
     for (int k = 0; s->threads && k < s->job.lane_count; k++) {
@@ -57,10 +59,14 @@ static void gather_step(struct phase_run *p, struct step_run *s)
             r->measured_ns = t->last_end_ns - s->start_ns;
         meter_merge(&r->meter, lane_meter(s->lanes[k]));
         failures_merge(f, lane_failures(s->lanes[k]));
+        for (int part = 0; part < r->shape.part_count; part++)
+            statuses_merge(&statuses[part], &lane_statuses(s->lanes[k])[part]);
     }
     r->errors = failures_list(f, p->c->arena);
     r->error_count = f->n;
     free(f);
+    r->statuses = statuses_list(statuses, &r->shape, p->c->arena, &r->status_count);
+    free(statuses);
     if (r->begun)
         count_engine(s, &held);
     held_free(&held);

@@ -45,6 +45,7 @@ struct lane_run *lane_new(const struct lane_setup *s)
         l->slots[i].next_free = l->free;
         l->free = (uint32_t)i + 1;
     }
+    l->statuses = arena_array(&l->arena, struct statuses, s->shape->part_count);
     meter_init(&l->meter, s->shape);
     pacer_init(&l->pacer, s->load, s->index, s->job->lane_count, s->seed);
     return l;
@@ -403,4 +404,9 @@ const struct lane_totals *lane_totals(const struct lane_run *l)
 const struct failures *lane_failures(const struct lane_run *l)
 {
     return &l->failures;
+}
+
+const struct statuses *lane_statuses(const struct lane_run *l)
+{
+    return l->statuses;
 }

@@ -73,4 +73,5 @@ const char *lane_error(const struct lane_run *l);
 const struct meter *lane_meter(const struct lane_run *l);
 const struct lane_totals *lane_totals(const struct lane_run *l);
 const struct failures *lane_failures(const struct lane_run *l);
+const struct statuses *lane_statuses(const struct lane_run *l); /* of each part */
 void lane_free(struct lane_run *l);

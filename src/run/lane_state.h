@@ -8,6 +8,7 @@
 #include "run/ladder.h"
 #include "run/lane.h"
 #include "run/pacer.h"
+#include "run/statuses.h"
 
 #define STAGE_MAX 24
 
@@ -30,6 +31,7 @@ struct lane_run {
     struct timers timers;
     struct meter meter;
     struct failures failures;
+    struct statuses *statuses; /* of each part */
     struct lane_totals totals;
     struct lane_live live;
     struct arena arena;

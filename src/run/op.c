@@ -106,6 +106,11 @@ void op_bytes(struct op *op, uint64_t sent, uint64_t received)
                     (double)received);
 }
 
+void op_status(struct op *op, int code)
+{
+    statuses_add(&run_of(op)->statuses[op->part], code, 1);
+}
+
 void op_held(struct op *op)
 {
     struct lane_run *l = run_of(op);

@@ -45,6 +45,14 @@ struct error_count { /* one way in which operations failed */
     uint64_t count;
 };
 
+#define STATUS_OTHER 1000 /* stands for all the codes that found no room in the table */
+
+struct status_count {
+    const char *part; /* NULL: the operation has none */
+    int code;
+    uint64_t count;
+};
+
 struct step_result {
     const struct step *step;
     const struct step_result *attack; /* of a step with `during:`: the one it is judged against */
@@ -57,6 +65,8 @@ struct step_result {
     struct meter meter;
     struct error_count *errors; /* most frequent first */
     int error_count;
+    struct status_count *statuses; /* of answers, also during a warm-up; by part, then by code */
+    int status_count;
     struct size_result *sizes; /* of a stepping load, in the order tried */
     int size_count;
     const struct fact *facts; /* in the order the driver told them */

@@ -36,6 +36,19 @@ def junit_code(root):
     return 3 if root.findall(".//testcase/error") else 0
 
 
+def check_statuses(step):
+    """By part they add up to all of them, and there are no more than answers to the operations."""
+    parts = step["status_codes_by_part"]
+    total = {}
+    for codes in parts.values():
+        for code, count in codes.items():
+            total[code] = total.get(code, 0) + count
+    if parts and total != step["status_codes"]:
+        complain(f"step {step['name']}: status codes {step['status_codes']}, but by part {parts}")
+    if step["driver"] == "http" and sum(step["status_codes"].values()) < step["ok"]:
+        complain(f"step {step['name']}: {step['ok']} succeeded, but {step['status_codes']} were answered")
+
+
 def main():
     folder, code = pathlib.Path(sys.argv[1]), int(sys.argv[2])
     result = json.loads((folder / "result.json").read_text())
@@ -47,6 +60,9 @@ def main():
         complain(f"result.json: exit_code {result['exit_code']}, not {code}")
     if result["verdict"] != VERDICTS[code]:
         complain(f"result.json: verdict {result['verdict']}, not {VERDICTS[code]}")
+    for phase in result["phases"]:
+        for step in phase["steps"]:
+            check_statuses(step)
     concluded = junit_code(xml.parse(folder / "junit.xml").getroot())
     if concluded != code:
         complain(f"junit.xml reads like exit code {concluded}, not {code}")

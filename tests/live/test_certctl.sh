@@ -23,6 +23,8 @@ certctl 0 "issuance and listing pass" api
 certctl 1 "a slow server is found" api --set latency=2500ms --set rate=60 --set duration=1s
 breached "slowness: both latencies of issuance are breached" 'op_duration p\(95\)<2s'
 certctl 1 "errors are found" api --set errors='20% 503' --set duration=2s
+check "errors: answers are counted by status" \
+    grep -qE 'issuance_acceptance: answers by status: 201 x 1[0-9]{2}, 503 x [1-9][0-9]?$' "$OUT/summary.txt"
 certctl 1 "a rate limiter is found" api --set limit=20/s --set duration=2s
 breached "the limiter: its answers are counted apart" 'rate_limited count==0'
 

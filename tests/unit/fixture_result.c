@@ -212,6 +212,12 @@ static void fill_errors(struct step_result *sr, struct arena *a)
         sr->errors[i] = (struct error_count){(enum outcome)(OP_UNEXPECTED + i),
                                              i ? "no answer" : HOSTILE, (uint64_t)(70 - i)};
     sr->error_count = 7;
+    sr->statuses = arena_array(a, struct status_count, 4);
+    sr->statuses[0] = (struct status_count){"order", 201, 1450};
+    sr->statuses[1] = (struct status_count){"order", 503, 50};
+    sr->statuses[2] = (struct status_count){"served", 201, 1500};
+    sr->statuses[3] = (struct status_count){"served", STATUS_OTHER, 2};
+    sr->status_count = 4;
     sr->client_errors = 3;
     sr->dropped = 2;
     sr->unfinished = 1;

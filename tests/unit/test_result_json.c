@@ -155,6 +155,25 @@ static void findings_carry_their_evidence(void **state)
     unload(&l);
 }
 
+static void statuses_are_counted(void **state)
+{
+    struct loaded l;
+    const json_t *s, *all, *order;
+
+    (void)state;
+    load(&l);
+    s = step(&l, 1, 0);
+    all = json_object_get(s, "status_codes");
+    assert_int_equal(json_object_size(all), 3);
+    assert_int_equal(json_integer_value(json_object_get(all, "201")), 2950);
+    assert_int_equal(json_integer_value(json_object_get(all, "503")), 50);
+    assert_int_equal(json_integer_value(json_object_get(all, "other")), 2);
+    order = json_object_get(json_object_get(s, "status_codes_by_part"), "order");
+    assert_int_equal(json_integer_value(json_object_get(order, "503")), 50);
+    assert_int_equal(json_object_size(order), 2);
+    unload(&l);
+}
+
 static void secrets_stay_out(void **state)
 {
     struct loaded l;
@@ -185,5 +204,5 @@ static void bytes_repeat(void **state)
 UNIT_GROUP(result_json, cmocka_unit_test(verdict_is_the_runs),
            cmocka_unit_test(unfinished_run_is_no_pass), cmocka_unit_test(metrics_have_k6_shape),
            cmocka_unit_test(shares_appear_where_they_differ),
-           cmocka_unit_test(findings_carry_their_evidence), cmocka_unit_test(secrets_stay_out),
-           cmocka_unit_test(bytes_repeat))
+           cmocka_unit_test(statuses_are_counted), cmocka_unit_test(findings_carry_their_evidence),
+           cmocka_unit_test(secrets_stay_out), cmocka_unit_test(bytes_repeat))

@@ -88,6 +88,9 @@ static void result_survives(void **state)
     result_json(b, &again);
     assert_string_equal(buf_text(&text), buf_text(&again));
     assert_int_equal(b->elapsed_ns, a->elapsed_ns);
+    assert_int_equal(b->phases[1].steps[0].status_count, 4);
+    assert_string_equal(b->phases[1].steps[0].statuses[3].part, "served");
+    assert_int_equal(b->phases[1].steps[0].statuses[3].code, STATUS_OTHER);
     assert_int_equal(b->phases[1].steps[0].measured_ns, a->phases[1].steps[0].measured_ns);
     buf_free(&text);
     buf_free(&again);
