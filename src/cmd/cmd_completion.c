@@ -24,27 +24,40 @@ static const struct opt completion_opts[] = {
 };
 #undef OPT_OF
 
+/* Of a command without options, none. */
+static const struct opt *rows_of(const struct command *c)
+{
+    static const struct opt none[] = {{0}};
+
+    return c->opts ? c->opts : none;
+}
+
 static void print_flag(const char *name)
 {
     for (; *name; name++)
         putchar(*name == '_' ? '-' : *name);
 }
 
-static void print_flags(const struct command *c)
-{
-    for (const struct opt *o = c->opts; o->name; o++) {
-        if (o->flags & OPT_POSITIONAL)
-            continue;
-        fputs(" --", stdout);
-        print_flag(o->name);
-    }
-    fputs(" --help", stdout);
-}
-
 static void print_choices(const struct opt *o)
 {
     for (int i = 0; o->choices[i]; i++)
         printf("%s%s", i ? " " : "", o->choices[i]);
+}
+
+/* What may follow the command: its options, and the choices of its arguments. */
+static void print_words(const struct command *c)
+{
+    for (const struct opt *o = rows_of(c); o->name; o++) {
+        if (!(o->flags & OPT_POSITIONAL)) {
+            fputs("--", stdout);
+            print_flag(o->name);
+            putchar(' ');
+        } else if (o->choices) {
+            print_choices(o);
+            putchar(' ');
+        }
+    }
+    fputs("--help", stdout);
 }
 
 static void print_names(void)
@@ -55,11 +68,13 @@ static void print_names(void)
 
 static void print_bash_choices(const struct command *c)
 {
-    for (const struct opt *o = c->opts; o->name; o++) {
+    for (const struct opt *o = rows_of(c); o->name; o++) {
         if (!o->choices || (o->flags & OPT_POSITIONAL))
             continue;
         printf("        %s:--", c->name);
         print_flag(o->name);
+        if (o->short_name)
+            printf("|%s:-%c", c->name, o->short_name);
         fputs(") words=\"", stdout);
         print_choices(o);
         fputs("\" ;;\n", stdout);
@@ -79,7 +94,7 @@ static void print_bash(void)
         print_bash_choices(commands[i]);
     for (int i = 0; commands[i]; i++) {
         printf("        %s:*) words=\"", commands[i]->name);
-        print_flags(commands[i]);
+        print_words(commands[i]);
         fputs("\" ;;\n", stdout);
     }
     fputs("        esac\n    fi\n"
@@ -97,6 +112,29 @@ static void print_quoted(const char *s)
     putchar('\'');
 }
 
+static void print_fish_row(const struct command *c, const struct opt *o)
+{
+    bool positional = o->flags & OPT_POSITIONAL;
+
+    if (positional && !o->choices)
+        return;
+    printf("complete -c shakedown -n '__fish_seen_subcommand_from %s'", c->name);
+    if (!positional) {
+        fputs(" -l ", stdout);
+        print_flag(o->name);
+        if (o->short_name)
+            printf(" -s %c", o->short_name);
+    }
+    if (o->choices) {
+        fputs(" -xa '", stdout);
+        print_choices(o);
+        putchar('\'');
+    }
+    fputs(" -d ", stdout);
+    print_quoted(o->help);
+    putchar('\n');
+}
+
 static void print_fish(void)
 {
     for (int i = 0; commands[i]; i++) {
@@ -105,20 +143,8 @@ static void print_fish(void)
         printf("complete -c shakedown -n __fish_use_subcommand -a %s -d ", c->name);
         print_quoted(c->brief);
         putchar('\n');
-        for (const struct opt *o = c->opts; o->name; o++) {
-            if (o->flags & OPT_POSITIONAL)
-                continue;
-            printf("complete -c shakedown -n '__fish_seen_subcommand_from %s' -l ", c->name);
-            print_flag(o->name);
-            if (o->choices) {
-                fputs(" -xa '", stdout);
-                print_choices(o);
-                putchar('\'');
-            }
-            fputs(" -d ", stdout);
-            print_quoted(o->help);
-            putchar('\n');
-        }
+        for (const struct opt *o = rows_of(c); o->name; o++)
+            print_fish_row(c, o);
     }
 }
 
