@@ -37,6 +37,18 @@ static void add_sizes(struct buf *b, const struct stepping *s)
                stepping_print(s, s->max, max), units_print_duration((double)s->hold, hold));
 }
 
+static void add_thresholds(struct buf *b, const struct step *s, const char *indent)
+{
+    for (int i = 0; i < s->threshold_count; i++) {
+        buf_printf(b, "%s", indent);
+        selector_print(&s->thresholds[i]->selector, b);
+        buf_printf(b, " %s%s\n", s->thresholds[i]->text,
+                   s->implied_threshold && i == s->threshold_count - 1
+                       ? "  (stands in: the step has none)"
+                       : "");
+    }
+}
+
 static void add_step(struct buf *b, const struct step_plan *s, bool parallel)
 {
     char count[UNITS_MAX], length[UNITS_MAX];
@@ -64,12 +76,7 @@ static void add_step(struct buf *b, const struct step_plan *s, bool parallel)
         buf_printf(b, ", %llu connections, about %s of memory", (unsigned long long)s->sure,
                    units_print_size((double)s->memory, count));
     buf_printf(b, "\n%s%s", s->notes ? "    " : "", s->notes ? s->notes : "");
-    for (int i = 0; i < s->step->threshold_count; i++)
-        buf_printf(b, "  %s  %s %s%s\n", parallel ? "  " : "",
-                   s->step->thresholds[i]->selector.metric, s->step->thresholds[i]->text,
-                   s->step->implied_threshold && i == s->step->threshold_count - 1
-                       ? "  (stands in: the step has none)"
-                       : "");
+    add_thresholds(b, s->step, parallel ? "      " : "    ");
 }
 
 /* Only where a load comes anywhere near the number of ports. */
@@ -138,9 +145,12 @@ void plan_print(const struct plan *p, const struct suite *s, bool origins, FILE 
             buf_printf(&text, "  %s\n", phase->name);
         for (int k = 0; k < phase->step_count; k++)
             add_step(&text, &p->phases[i].steps[k], phase->parallel);
+        if (phase->whole)
+            add_thresholds(&text, phase->whole, "    all together: ");
     }
-    buf_printf(&text, "connections at once: %llu at most, but for open loads\n",
-               (unsigned long long)p->descriptors);
+    if (p->descriptors > 0)
+        buf_printf(&text, "connections at once: %llu at most, besides what open loads need\n",
+                   (unsigned long long)p->descriptors);
     add_ports(&text, p, s);
     redact(buf_text(&text), text.len, &safe);
     fputs(buf_text(&safe), out);

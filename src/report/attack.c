@@ -120,9 +120,9 @@ static void windows(const struct step_result *sr, bool color, struct buf *out)
     buf_printf(&line, "%s while %s held its share (%d of %d s); ", sr->step->name,
                sr->attack->step->name, w.held, w.asked);
     if (recovered >= 0)
-        buf_printf(&line, "as before it %d s after its end", recovered);
+        buf_printf(&line, "as good as before %d s after its end", recovered);
     else
-        buf_adds(&line, "not seen to be as before it again");
+        buf_adds(&line, "not seen to be as good as before again");
     buf_adds(out, "\n  ");
     text_wrap(out, buf_text(&line), 2, 4);
     buf_addc(out, '\n');

@@ -191,17 +191,11 @@ enum metric_unit text_unit(const struct threshold *t, const struct metric *m)
 
 void text_selector(struct buf *out, const struct threshold *t)
 {
-    const struct selector *s = &t->selector;
+    struct buf raw = {0};
 
-    text_add(out, s->metric);
-    for (int i = 0; i < s->tag_count; i++) {
-        buf_addc(out, i ? ',' : '{');
-        text_add(out, s->tags[i].name);
-        buf_addc(out, ':');
-        text_add(out, s->tags[i].value);
-    }
-    if (s->tag_count)
-        buf_addc(out, '}');
+    selector_print(&t->selector, &raw);
+    text_add(out, buf_text(&raw));
+    buf_free(&raw);
 }
 
 const char *text_time(uint64_t wall_ns, char buf[TEXT_TIME_MAX])

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "run/attack.h"
@@ -297,13 +298,13 @@ static enum finding_state state_of(enum verdict v)
 
 static const char *threshold_name(const struct judging *j, const struct threshold *t)
 {
-    char tags[512] = "";
-    size_t len = 0;
+    struct buf name = {0};
+    const char *kept;
 
-    for (int i = 0; i < t->selector.tag_count && len < sizeof(tags); i++)
-        len += (size_t)snprintf(tags + len, sizeof(tags) - len, "%s%s:%s", i ? "," : "{",
-                                t->selector.tags[i].name, t->selector.tags[i].value);
-    return arena_printf(j->arena, "%s%s%s %s", t->selector.metric, tags, *tags ? "}" : "", t->text);
+    selector_print(&t->selector, &name);
+    kept = arena_printf(j->arena, "%s %s", buf_text(&name), t->text);
+    buf_free(&name);
+    return kept;
 }
 
 static void find_threshold(struct judging *j, const struct step_result *r,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "stats/interval.h"
 #include "stats/quantity.h"
@@ -99,6 +100,15 @@ bool selector_parse(struct selector *s, const char *text, struct arena *arena, s
         if (p == close)
             return true;
     }
+}
+
+void selector_print(const struct selector *s, struct buf *out)
+{
+    buf_adds(out, s->metric);
+    for (int i = 0; i < s->tag_count; i++)
+        buf_printf(out, "%s%s:%s", i ? "," : "{", s->tags[i].name, s->tags[i].value);
+    if (s->tag_count)
+        buf_addc(out, '}');
 }
 
 /*

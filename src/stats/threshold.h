@@ -20,6 +20,7 @@
 #include "stats/metric.h"
 
 struct arena;
+struct buf;
 struct err;
 
 enum aggregation { AGG_COUNT, AGG_RATE, AGG_VALUE, AGG_AVG, AGG_MIN, AGG_MAX, AGG_MED, AGG_P };
@@ -57,6 +58,7 @@ struct threshold {
 };
 
 bool selector_parse(struct selector *s, const char *text, struct arena *arena, struct err *e);
+void selector_print(const struct selector *s, struct buf *out); /* metric{tag:value,...} */
 
 /* Sets text, agg, quantile, cmp, number and unit, and nothing else. */
 bool threshold_parse(struct threshold *t, const char *text, struct arena *arena, struct err *e);
