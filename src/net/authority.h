@@ -37,7 +37,7 @@ bool authority_trust(const struct authority *a, struct ssl_ctx_st *ctx, struct e
 /* The public key of a request whose signature is right, as DER; its length, 0: it is none. */
 size_t authority_key(const void *request, size_t len, unsigned char key[AUTHORITY_KEY_MAX]);
 
-/* Appends a leaf for such a key, as PEM.  The ids have less than AUTHORITY_ID_MAX bytes. */
+/* Appends a leaf for such a key, as PEM.  The ids are ASCII of less than AUTHORITY_ID_MAX bytes. */
 bool authority_certify(const struct authority *a, const unsigned char *key, size_t len,
                        const char *agent, const char *org, struct buf *pem, int64_t *not_after);
 

@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "base/err.h"
+#include "net/der.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -76,4 +77,94 @@ void ed25519_csr(const struct ed25519 *k, unsigned char out[ED25519_CSR])
     memcpy(at, tail, sizeof(tail));
     at += sizeof(tail);
     crypto_sign_detached(at, NULL, out + INFO_FROM, INFO_END - INFO_FROM, k->secret);
+}
+
+static const unsigned char algorithm[] = {ALGORITHM};
+
+static bool is_ascii(struct der_span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] < ' ' || text.data[i] > '~')
+            return false;
+    return text.len > 0;
+}
+
+static bool is_oid(struct der_span oid)
+{
+    bool begins = true;
+
+    for (size_t i = 0; i < oid.len; i++) {
+        if (begins && oid.data[i] == 0x80)
+            return false;
+        begins = (oid.data[i] & 0x80) == 0;
+    }
+    return begins && oid.len > 0;
+}
+
+/* A name (RFC 5280 4.1.2.4) of attributes one by one, which are plain text. */
+static bool is_plain_name(struct der_span name)
+{
+    struct der_span set, attribute, part;
+
+    while (name.len > 0)
+        if (!der_take(&name, DER_SET, &set, NULL) ||
+            !der_take(&set, DER_SEQUENCE, &attribute, NULL) || set.len > 0 ||
+            !der_take(&attribute, DER_OID, &part, NULL) || !is_oid(part) ||
+            !(der_take(&attribute, DER_UTF8_STRING, &part, NULL) ||
+              der_take(&attribute, DER_PRINTABLE_STRING, &part, NULL)) ||
+            attribute.len > 0 || !is_ascii(part))
+            return false;
+    return true;
+}
+
+/* A bit string of `want` bytes at the end of `in`, and the algorithm before it. */
+static bool take_bits(struct der_span *in, size_t want, const unsigned char **bits)
+{
+    struct der_span s;
+
+    if (in->len < sizeof(algorithm) || memcmp(in->data, algorithm, sizeof(algorithm)) != 0)
+        return false;
+    in->data += sizeof(algorithm);
+    in->len -= sizeof(algorithm);
+    if (!der_take(in, DER_BIT_STRING, &s, NULL) || s.len != want + 1 || s.data[0] != 0)
+        return false;
+    *bits = s.data + 1;
+    return in->len == 0;
+}
+
+static bool read_info(struct der_span info, const unsigned char **key)
+{
+    struct der_span version, name, key_info, attributes;
+
+    return der_take(&info, DER_INTEGER, &version, NULL) && version.len == 1 &&
+           version.data[0] == 0 && der_take(&info, DER_SEQUENCE, &name, NULL) &&
+           is_plain_name(name) && der_take(&info, DER_SEQUENCE, &key_info, NULL) &&
+           take_bits(&key_info, ED25519_PUBLIC, key) &&
+           der_take(&info, DER_CONTEXT_0, &attributes, NULL) && attributes.len == 0 &&
+           info.len == 0;
+}
+
+bool ed25519_csr_read(const void *der, size_t len, unsigned char public[ED25519_PUBLIC])
+{
+    struct der_span in = {der, len}, request, info, signed_part;
+    const unsigned char *key, *signature;
+
+    pthread_once(&once, prepare);
+    if (!der_take(&in, DER_SEQUENCE, &request, NULL) || in.len > 0 ||
+        !der_take(&request, DER_SEQUENCE, &info, &signed_part) || !read_info(info, &key) ||
+        !take_bits(&request, crypto_sign_BYTES, &signature) ||
+        crypto_sign_verify_detached(signature, signed_part.data, signed_part.len, key) != 0)
+        return false;
+    memcpy(public, key, ED25519_PUBLIC);
+    return true;
+}
+
+size_t ed25519_spki(const unsigned char public[ED25519_PUBLIC], unsigned char out[ED25519_SPKI])
+{
+    static const unsigned char before[] = {0x30, 0x2a, ALGORITHM, 0x03, 0x21, 0x00};
+
+    _Static_assert(sizeof(before) + ED25519_PUBLIC == ED25519_SPKI, "lengths");
+    memcpy(out, before, sizeof(before));
+    memcpy(out + sizeof(before), public, ED25519_PUBLIC);
+    return ED25519_SPKI;
 }
