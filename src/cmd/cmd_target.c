@@ -263,8 +263,8 @@ static bool open_surfaces(const struct target_args *a, struct server_config *c,
 static bool open_ingest(const struct target_args *a, struct server_config *c, struct state *state,
                         struct err *e)
 {
-    if (a->ingest && !c->page_threads)
-        c->page_threads = 1;
+    if (a->ingest && c->page_threads < ingest_threads(c->threads))
+        c->page_threads = ingest_threads(c->threads);
     if (a->ingest)
         c->ingest = ingest_new(&a->agents, c->tls, a->ingest_state == INGEST_SQL ? state : NULL,
                                c->threads, e);

@@ -12,9 +12,7 @@
 #include "target/worker.h"
 
 struct errand {
-    struct offload_task task; /* first */
-    struct errand *next, *prev;
-    struct worker *worker;
+    struct chore chore;        /* first */
     struct exchange *exchange; /* NULL: forgotten */
     void (*back)(void *owner);
     void *owner;
@@ -27,7 +25,7 @@ struct errand {
 
 struct errands {
     struct offload offload;
-    struct errand *first; /* all that are on their way */
+    struct chore *first; /* all that are on their way */
 };
 
 bool errands_start(struct worker *w, int threads, struct err *e)
@@ -38,46 +36,88 @@ bool errands_start(struct worker *w, int threads, struct err *e)
     return offload_start(&w->errands->offload, w->base, threads, e);
 }
 
-static void errand_free(struct errand *r)
+static void unlist(struct chore *c)
 {
-    *(r->prev ? &r->prev->next : &r->worker->errands->first) = r->next;
-    if (r->next)
-        r->next->prev = r->prev;
+    *(c->prev ? &c->prev->next : &c->worker->errands->first) = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+}
+
+void errands_stop(struct worker *w)
+{
+    struct chore *c;
+
+    if (!w->errands)
+        return;
+    offload_stop(&w->errands->offload);
+    while ((c = w->errands->first)) {
+        unlist(c);
+        c->drop(c);
+    }
+    free(w->errands);
+    w->errands = NULL;
+}
+
+static void work_on(struct offload_task *t, void **slot)
+{
+    struct chore *c = (struct chore *)t;
+
+    (void)slot;
+    c->work(c);
+}
+
+static void finished(struct offload_task *t)
+{
+    struct chore *c = (struct chore *)t;
+
+    unlist(c);
+    c->done(c);
+}
+
+bool chore_send(struct worker *w, struct chore *c)
+{
+    struct err e;
+
+    c->task = (struct offload_task){.work = work_on, .done = finished};
+    c->worker = w;
+    c->prev = NULL;
+    c->next = w->errands->first;
+    if (c->next)
+        c->next->prev = c;
+    w->errands->first = c;
+    if (offload_submit(&w->errands->offload, &c->task, &e))
+        return true;
+    unlist(c);
+    return false;
+}
+
+static void errand_free(struct chore *c)
+{
+    struct errand *r = (struct errand *)c;
+
     reply_free(&r->reply);
     buf_free(&r->kept);
     free(r);
 }
 
-void errands_stop(struct worker *w)
+static void ask(struct chore *c)
 {
-    if (!w->errands)
-        return;
-    offload_stop(&w->errands->offload);
-    while (w->errands->first)
-        errand_free(w->errands->first);
-    free(w->errands);
-    w->errands = NULL;
-}
-
-static void work(struct offload_task *t, void **slot)
-{
-    struct errand *r = (struct errand *)t;
+    struct errand *r = (struct errand *)c;
     struct request rq;
 
-    (void)slot;
     exchange_request(r->kept.data, r->head, r->kept.len, &r->parser, &rq);
-    r->route->answer(&rq, r->worker->server, &r->reply);
+    r->route->answer(&rq, c->worker->server, &r->reply);
 }
 
-static void done(struct offload_task *t)
+static void answered(struct chore *c)
 {
-    struct errand *r = (struct errand *)t;
+    struct errand *r = (struct errand *)c;
     void (*back)(void *owner) = r->exchange ? r->back : NULL;
     void *owner = r->owner;
 
     if (r->exchange)
         exchange_take(r->exchange, &r->reply, now_ns());
-    errand_free(r);
+    errand_free(c);
     if (back)
         back(owner);
 }
@@ -85,11 +125,8 @@ static void done(struct offload_task *t)
 void errand_send(struct worker *w, struct exchange *x, void (*back)(void *owner), void *owner)
 {
     struct errand *r = xcalloc(1, sizeof(*r));
-    struct err e;
 
-    *r = (struct errand){.task = {.work = work, .done = done},
-                         .next = w->errands->first,
-                         .worker = w,
+    *r = (struct errand){.chore = {.work = ask, .done = answered, .drop = errand_free},
                          .exchange = x,
                          .back = back,
                          .owner = owner,
@@ -99,13 +136,10 @@ void errand_send(struct worker *w, struct exchange *x, void (*back)(void *owner)
                          .head = x->kept_head};
     x->kept = (struct buf){0};
     x->errand = r;
-    if (r->next)
-        r->next->prev = r;
-    w->errands->first = r;
-    if (!offload_submit(&w->errands->offload, &r->task, &e)) {
-        work(&r->task, NULL); /* no thread is to be had: then here */
+    if (!chore_send(w, &r->chore)) {
+        ask(&r->chore);
         exchange_take(x, &r->reply, now_ns());
-        errand_free(r);
+        errand_free(&r->chore);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <agent/v1/heartbeat.pb-c.h>
 #include <ctype.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -172,6 +173,11 @@ struct ingest *ingest_new(const struct ingest_opts *o, struct ssl_ctx_st *tls, s
         return g;
     ingest_free(g);
     return NULL;
+}
+
+int ingest_threads(int workers)
+{
+    return (get_nprocs() + workers - 1) / workers;
 }
 
 static void forget(char *secret)

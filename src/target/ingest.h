@@ -86,4 +86,5 @@ bool ingest_check(const struct ingest_opts *o, struct err *e);
  */
 struct ingest *ingest_new(const struct ingest_opts *o, struct ssl_ctx_st *tls, struct state *state,
                           int threads, struct err *e);
+int ingest_threads(int workers);    /* of each worker, so that registrations use all processors */
 void ingest_free(struct ingest *g); /* NULL is fine; no connection is open */

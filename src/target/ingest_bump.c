@@ -52,8 +52,10 @@ static void free_more(struct bump *b)
 
 ProtobufCAllocator *bump_start(struct bump *b)
 {
+    size_t first = b->first ? b->first : FIRST;
+
     if (b->wanted > b->size || !b->block) {
-        b->size = b->wanted > FIRST ? b->wanted : FIRST;
+        b->size = b->wanted > first ? b->wanted : first;
         b->block = xrealloc(b->block, b->size);
     }
     free_more(b);

@@ -14,6 +14,7 @@
 struct bump {
     ProtobufCAllocator allocator;
     char *block;
+    size_t first;              /* bytes of the first block; 0: 16 KiB */
     size_t size, used, wanted; /* wanted: by this message, if the block was too small */
     struct bump_more *more;    /* further blocks of this message */
 };

@@ -101,8 +101,9 @@ static void release(struct call *c)
     struct call_more *m = c->more;
     struct calls *cs = c->calls;
 
-    if (c->phase == CALL_OPEN && c->method->closed)
+    if (c->phase != CALL_FINISHED && c->method->closed)
         c->method->closed(c);
+    call_forget(c);
     cs->held -= c->held;
     if (cs->current == c)
         cs->current = NULL;
@@ -114,6 +115,7 @@ static void release(struct call *c)
         ingest_late_free(c);
         timers_cancel(&cs->worker->deadlines, &m->timer);
         buf_free(&m->out);
+        buf_free(&m->waiting);
         free(m->authorization);
         free(m->session);
         free(m->scan.id);
@@ -247,6 +249,7 @@ void call_finish(struct call *c, enum grpc_code code, const char *fmt, ...)
         return;
     if (c->method->closed)
         c->method->closed(c);
+    call_forget(c);
     c->phase = CALL_FINISHED;
     m->code = code;
     va_start(ap, fmt);
@@ -265,7 +268,7 @@ void call_malformed(struct call *c)
 
 void call_reset(struct call *c)
 {
-    if (c->phase == CALL_OPEN)
+    if (c->phase != CALL_FINISHED)
         ingest_add(&c->calls->own->ended[c->number][GRPC_CANCELLED], 1);
     h2_cancel(c->calls->h2, c->id, H2_CANCEL_INTERNAL);
     release(c);
@@ -274,22 +277,25 @@ void call_reset(struct call *c)
 /* After `len` bytes of which some may be the beginning of a message. */
 static void hold_rest(struct call *c, size_t len)
 {
-    bool clean = grpc_reader_is_clean(&c->in);
-    size_t token = c->more && c->more->authorization ? strlen(c->more->authorization) : 0;
+    size_t kept = call_kept(c);
 
-    if (!clean)
+    if (!grpc_reader_is_clean(&c->in))
         call_hold(c, c->held + len);
-    else if (c->held != token)
-        call_hold(c, token);
+    else if (c->held != kept)
+        call_hold(c, kept);
 }
 
 void call_data(struct call *c, const char *data, size_t len, uint64_t now)
 {
     struct grpc_span in = {data, len}, message;
     struct calls *cs = c->calls;
+    bool waits;
 
-    ingest_tally(c, INGEST_BYTES, len);
     cs->current = c;
+    if (c->phase == CALL_WAITING) {
+        call_keep(c, data, len);
+        return;
+    }
     while (cs->current == c && c->phase == CALL_OPEN) {
         enum grpc_event what = grpc_next(&c->in, &in, GRPC_MESSAGE_MAX, &message);
 
@@ -308,12 +314,16 @@ void call_data(struct call *c, const char *data, size_t len, uint64_t now)
             hold_rest(c, len);
         break;
     }
+    waits = cs->current == c && c->phase == CALL_WAITING;
+    ingest_add(&cs->own->count[INGEST_BYTES], waits ? len - in.len : len);
+    if (waits && in.len > 0)
+        call_keep(c, in.data, in.len);
 }
 
 void call_end(struct call *c, uint64_t now)
 {
     c->half_closed = true;
-    if (c->phase == CALL_FINISHED)
+    if (c->phase != CALL_OPEN)
         return;
     if (!grpc_reader_is_clean(&c->in))
         call_finish(c, GRPC_INTERNAL, "unexpected EOF");
@@ -365,7 +375,7 @@ void call_sent(struct call *c)
 
 void call_closed(struct call *c)
 {
-    if (c->phase == CALL_OPEN)
+    if (c->phase != CALL_FINISHED)
         ingest_add(&c->calls->own->ended[c->number][GRPC_CANCELLED], 1);
     release(c);
 }

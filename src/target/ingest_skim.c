@@ -1,5 +1,9 @@
 #include "target/ingest_skim.h"
 
+#include <string.h>
+
+#include "base/utf8.h"
+
 #define FIELD_MAX  ((1u << 29) - 1) /* the largest number of a field */
 #define VARINT_MAX 10               /* bytes */
 #define FIELDS_MAX 18
@@ -8,7 +12,12 @@
  * A field that comes in another wire type than its own is skipped like an unknown one.  Groups are
  * not known to proto3's definitions and are refused.
  */
-enum shape_kind { SHAPE_NONE, SHAPE_STRING, SHAPE_MESSAGE };
+enum shape_kind {
+    SHAPE_NONE,
+    SHAPE_STRING,
+    SHAPE_NAME, /* a text that is kept: without NULs, at most SKIM_NAME_MAX bytes */
+    SHAPE_MESSAGE
+};
 
 struct shape {
     struct {
@@ -20,6 +29,10 @@ struct shape {
 #define TEXT \
     { \
         SHAPE_STRING, 0 \
+    }
+#define NAME \
+    { \
+        SHAPE_NAME, 0 \
     }
 #define NESTED(of) \
     { \
@@ -49,6 +62,15 @@ static const struct shape request = {.field = {[1] = TEXT,
                                                [16] = NESTED(task_result),
                                                [17] = TEXT}};
 
+static const struct shape platform = {.field = {[1] = NAME, [2] = NAME, [3] = NAME, [4] = NAME}};
+static const struct shape agent_info = {.field = {[1] = NAME, [2] = NAME, [3] = NAME}};
+static const struct shape tag = {.field = {[1] = NAME, [2] = NAME}};
+static const struct shape registration = {.field = {[1] = NAME,
+                                                    [2] = NAME,
+                                                    [3] = NESTED(platform),
+                                                    [4] = NESTED(agent_info),
+                                                    [5] = NESTED(tag)}};
+
 struct reader {
     const unsigned char *at, *end;
 };
@@ -76,26 +98,6 @@ static bool skip(struct reader *r, uint64_t n)
     if (n > (uint64_t)(r->end - r->at))
         return false;
     r->at += n;
-    return true;
-}
-
-/* Well-formed UTF-8 (RFC 3629). */
-static bool is_text(const unsigned char *p, const unsigned char *end)
-{
-    while (p < end) {
-        unsigned char c = *p;
-        int n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-
-        if (n == 0 || n > end - p)
-            return false;
-        for (int i = 1; i < n; i++)
-            if ((p[i] & 0xc0) != 0x80)
-                return false;
-        if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
-            (c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f))
-            return false;
-        p += n;
-    }
     return true;
 }
 
@@ -140,7 +142,10 @@ static bool take_bytes(struct reader *r, const struct shape *s, uint32_t field, 
         return false;
     if (field >= FIELDS_MAX)
         return true;
-    if (s->field[field].kind == SHAPE_STRING && !is_text(from, r->at))
+    if ((s->field[field].kind == SHAPE_STRING || s->field[field].kind == SHAPE_NAME) &&
+        !utf8_is(from, len))
+        return false;
+    if (s->field[field].kind == SHAPE_NAME && (len > SKIM_NAME_MAX || memchr(from, 0, len)))
         return false;
     if (s->field[field].kind == SHAPE_MESSAGE &&
         !walk((struct reader){from, r->at}, s->field[field].message, NULL))
@@ -153,16 +158,16 @@ static bool take_bytes(struct reader *r, const struct shape *s, uint32_t field, 
 static bool walk(struct reader r, const struct shape *s, struct skim *out)
 {
     while (r.at < r.end) {
-        uint64_t tag, value;
+        uint64_t key, value;
         uint64_t field;
         bool ok;
 
-        if (!varint(&r, &tag))
+        if (!varint(&r, &key))
             return false;
-        field = tag >> 3;
+        field = key >> 3;
         if (field == 0 || field > FIELD_MAX)
             return false;
-        switch (tag & 7) {
+        switch (key & 7) {
         case 0:
             ok = varint(&r, &value);
             break;
@@ -190,4 +195,11 @@ bool ingest_skim(const void *message, size_t len, struct skim *out)
 
     *out = (struct skim){0};
     return walk((struct reader){from, from + len}, &request, out);
+}
+
+bool ingest_skim_registration(const void *message, size_t len)
+{
+    const unsigned char *from = message;
+
+    return walk((struct reader){from, from + len}, &registration, NULL);
 }

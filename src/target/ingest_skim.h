@@ -21,3 +21,11 @@ struct skim {
 };
 
 bool ingest_skim(const void *message, size_t len, struct skim *out); /* false: malformed */
+
+#define SKIM_NAME_MAX 4096
+
+/*
+ * Is a RegisterRequest's every text UTF-8, without NULs and of at most SKIM_NAME_MAX bytes?  Also
+ * false where the message is malformed.
+ */
+bool ingest_skim_registration(const void *message, size_t len);

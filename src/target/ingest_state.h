@@ -13,6 +13,7 @@
 #include "net/authority.h"
 #include "net/grpc.h"
 #include "net/jwt.h"
+#include "target/errand.h"
 #include "target/ingest.h"
 #include "target/ingest_bump.h"
 #include "target/ingest_call.h"
@@ -88,7 +89,11 @@ struct ingest {
     uint64_t token_used, deleted_hosts, started_ns;
 };
 
-enum call_phase { CALL_OPEN, CALL_FINISHED };
+enum call_phase {
+    CALL_OPEN,
+    CALL_WAITING, /* for a task of its own; what the client sends meanwhile is kept */
+    CALL_FINISHED,
+};
 
 struct method {
     const char *name;
@@ -126,6 +131,8 @@ struct call_more {
     char *session;       /* of Terminal: its id */
     struct timer timer;  /* of Terminal: waiting for the other side */
     struct late *late;   /* replies held back, in their order */
+    struct call_task *task;
+    struct buf waiting; /* what has come since the task was begun */
     struct ingest_scan {
         char *id; /* NULL: no chunk yet */
         char agent[AGENT_ID_TEXT];
@@ -172,6 +179,23 @@ void call_finish(struct call *c, enum grpc_code code, const char *fmt, ...)
 void call_reset(struct call *c); /* RST_STREAM; the call is gone */
 void call_malformed(struct call *c);
 bool call_admitted(struct call *c); /* by its client certificate; else it has been finished */
+
+/* ingest_task.c: what takes a while and is done off the loop, where no call may be touched. */
+struct call_task {      /* the owner embeds it */
+    struct chore chore; /* first */
+    struct call *call;  /* NULL: it has ended meanwhile */
+    size_t held;        /* bytes that the task keeps for the client */
+    void (*work)(struct call_task *t);
+    void (*done)(struct call_task *t,
+                 uint64_t now); /* the call is open again; or it is not called */
+    void (*free)(struct call_task *t);
+};
+
+/* The call waits for it, and then goes on with what has come meanwhile. */
+void call_wait(struct call *c, struct call_task *t);
+void call_keep(struct call *c, const char *data, size_t len); /* while it waits */
+void call_forget(struct call *c);       /* its task goes on for nobody; without one, nothing */
+size_t call_kept(const struct call *c); /* bytes, other than those of a message that has begun */
 
 void call_hold(struct call *c, size_t bytes); /* kept of what the client has sent, in all */
 

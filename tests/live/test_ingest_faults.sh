@@ -14,6 +14,7 @@ check "a target without TLS is up" until_true test -s "$TMP/port"
 PORT=$(cat "$TMP/port")
 check "what is no gRPC gets 415" [ "$(curl -s --http2-prior-knowledge -o /dev/null -w "%{http_code}" -d "{}" \
     "http://localhost:$PORT/agent.v1.IngestService/Register")" = 415 ]
+check "texts that no database should have to keep are refused" faults texts "localhost:$PORT"
 check "what no library would send is borne" $python $peers/ingest_abuse.py "$PORT" $TARGET
 wait $TARGET
 check "and the server ends well, when its last stream has" [ $? -eq 0 ]

@@ -3,10 +3,11 @@
 
     ingest_faults.py drops ADDRESS --ca FILE                     the script is the one of tests/live/test_ingest_faults.sh
     ingest_faults.py deleted ADDRESS --ca FILE
+    ingest_faults.py texts ADDRESS
     ingest_faults.py register ADDRESS --ca FILE [--kept FILE] TOKEN=HOST...
     ingest_faults.py beat ADDRESS --ca FILE --kept FILE
 
-`drops` prints "ok - ..." or "not ok - ..." for each sentence; the others print the status, of `register` with
+`drops` and `texts` print "ok - ..." or "not ok - ..." for each sentence; the others print the status, of `register` with
 the agent's own.  What `register` keeps of its last agent, `beat` comes back with.
 """
 import argparse
@@ -84,6 +85,31 @@ def deleted(w):
     print(ending(s).name)
 
 
+def texts(w):
+    """Registrations whose texts no database should have to keep."""
+    def code(*, raw=b"", token=w.o.token, host=w.agent("0000").name, **fields):
+        a = Agent(w, host)
+        request = w.pb.RegisterRequest(org_token=token, public_key=a.key.public,
+                                       agent_info=w.pb.AgentInfo(version="dev", hostname=host), **fields)
+        return code_of(lambda: a.call("Register")(request.SerializeToString() + raw, timeout=20))
+
+    def is_refused(what, **how):
+        got = code(**how)
+        say(got == CODES.INVALID_ARGUMENT, f"Register refuses {what}", str(got))
+
+    platform, tag = w.pb.PlatformInfo, w.pb.Tag
+    is_refused("bytes that are no UTF-8, in a tag", raw=b"\x2a\x04\x0a\x02\xc3\x28")
+    is_refused("a surrogate, in a hostname", raw=b"\x22\x05\x1a\x03\xed\xa0\x80")
+    is_refused("a NUL, in a tag", tags=[tag(key="a\0b", value="c")])
+    is_refused("a NUL, in the token", token=w.o.token + "\0")
+    is_refused("a version of 4097 bytes", platform_info=platform(os_version="x" * 4097))
+    is_refused("65 tags", tags=[tag(key=str(i), value="") for i in range(65)])
+    is_refused("65 addresses", platform_info=platform(ip_addresses=[f"10.0.0.{i}" for i in range(65)]))
+    is_refused("a hostname of 254 bytes", host="loadtest-" + "x" * 245)
+    got = code(platform_info=platform(os_version="\u00e4" * 2048), tags=[tag(key=str(i), value="\U0001f642") for i in range(64)])
+    say(got == CODES.OK, "and takes all that is within the bounds", str(got))
+
+
 def register(w):
     channel = w.channel()
     for pair in w.o.agents:
@@ -106,7 +132,7 @@ def beat(w):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("what", choices=["drops", "deleted", "register", "beat"])
+    p.add_argument("what", choices=["drops", "deleted", "texts", "register", "beat"])
     p.add_argument("address")
     p.add_argument("--ca", type=pathlib.Path)
     p.add_argument("--token", default="peer-token")
@@ -114,7 +140,7 @@ def main():
     p.add_argument("--kept", type=pathlib.Path)
     w = World(p.parse_intermixed_args())
     w.o.name = None
-    {"drops": drops, "deleted": deleted, "register": register, "beat": beat}[w.o.what](w)
+    {"drops": drops, "deleted": deleted, "texts": texts, "register": register, "beat": beat}[w.o.what](w)
     sys.exit(1 if ingest_client.failures else 0)
 
 

@@ -112,6 +112,35 @@ static void what_is_malformed_is_refused(void **state)
             fail_msg("case %zu", i);
 }
 
+static void a_registration_has_texts_that_can_be_kept(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        bool good;
+    } cases[] = {
+        {"", 0, true},
+        {"\x0a\x02\xc3\xa4", 4, true},              /* the token */
+        {"\x12\x02\xc3\x28", 4, false},             /* the key is no UTF-8 */
+        {"\x1a\x04\x22\x02\x31\x00", 6, false},     /* an address with a NUL */
+        {"\x22\x05\x1a\x03\xed\xa0\x80", 7, false}, /* a hostname with a surrogate */
+        {"\x2a\x05\x0a\x01k\x12\x00", 7, true},     /* a tag */
+        {"\x2a\x04\x12\x02\xff\xff", 6, false},     /* its value */
+        {"\x32\x02\xff\x00", 4, true},              /* the request for a certificate */
+        {"\x0a\x05x", 3, false},                    /* cut */
+    };
+    char text[SKIM_NAME_MAX + 8] = "\x0a\x80\x20";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (ingest_skim_registration(cases[i].bytes, cases[i].len) != cases[i].good)
+            fail_msg("case %zu", i);
+    memset(text + 3, 'x', SKIM_NAME_MAX + 1);
+    assert_true(ingest_skim_registration(text, 3 + SKIM_NAME_MAX));
+    text[1] = (char)0x81;
+    assert_false(ingest_skim_registration(text, 4 + SKIM_NAME_MAX));
+}
+
 static void memory_for_messages_is_bounded(void **state)
 {
     struct bump bump = {0};
@@ -133,4 +162,5 @@ static void memory_for_messages_is_bounded(void **state)
 UNIT_GROUP(ingest_skim, cmocka_unit_test(a_beat_is_read),
            cmocka_unit_test(cuts_are_told_as_protobuf_tells_them),
            cmocka_unit_test(what_is_malformed_is_refused),
+           cmocka_unit_test(a_registration_has_texts_that_can_be_kept),
            cmocka_unit_test(memory_for_messages_is_bounded))
