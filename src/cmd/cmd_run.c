@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/fs.h"
 #include "cmd/command.h"
 #include "cmd/plan_text.h"
@@ -60,18 +61,24 @@ static const char *const *name_list(const struct texts *t, struct arena *arena)
 
 static bool known_phases(const struct suite *s, const struct texts *names, const char *flag)
 {
+    const char **phases = xcalloc((size_t)s->phase_count + 1, sizeof(*phases));
+    char hint[OPT_HINT_MAX];
+    bool all = true;
+
+    for (int k = 0; k < s->phase_count; k++)
+        phases[k] = s->phases[k].name;
     for (int i = 0; i < names->n; i++) {
         bool found = false;
 
         for (int k = 0; k < s->phase_count; k++)
-            found |= strcmp(s->phases[k].name, names->v[i]) == 0;
-        if (!found) {
-            fprintf(stderr, "shakedown run: %s: the suite has no phase \"%s\"\n", flag,
-                    names->v[i]);
-            return false;
-        }
+            found |= strcmp(phases[k], names->v[i]) == 0;
+        if (!found)
+            fprintf(stderr, "shakedown run: %s: the suite has no phase \"%s\"%s\n", flag,
+                    names->v[i], opt_hint(names->v[i], phases, "", hint));
+        all &= found;
     }
-    return true;
+    free(phases);
+    return all;
 }
 
 static bool make_folders(const struct session *s, struct journal **journal, struct err *e)

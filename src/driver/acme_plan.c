@@ -80,11 +80,11 @@ static enum acme_part part_of(const char *name)
 static void add(struct planner *r, const char *name, double weight, const char *key, struct pos at)
 {
     enum acme_part part = part_of(name);
-    const char *near = part == ACME_PARTS ? opt_nearest(name, acme_part_names) : NULL;
+    char hint[OPT_HINT_MAX];
 
     if (part == ACME_PARTS)
-        diag_add(r->d, at, "%s.%s: there is no part \"%s\"%s%s%s", r->path, key, name,
-                 near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+        diag_add(r->d, at, "%s.%s: there is no part \"%s\"%s", r->path, key, name,
+                 opt_hint(name, acme_part_names, "", hint));
     else if (acme_plan_has(r->p, part))
         diag_add(r->d, at, "%s.%s: \"%s\" stands there twice", r->path, key, name);
     else {

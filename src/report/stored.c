@@ -38,9 +38,11 @@ static bool read_in(const char *dir, const char *name, size_t max, struct buf *o
 static bool plan_load(const char *dir, struct plan *plan, struct arena *arena, struct err *e)
 {
     struct buf text = {0};
-    bool ok = read_in(dir, "plan.json", MAX_SMALL, &text, e) &&
-              plan_read(buf_text(&text), text.len, plan, arena, e);
+    bool ok;
 
+    if (!read_in(dir, "plan.json", MAX_SMALL, &text, e))
+        return err_wrap(e, "\"%s\" is not the results directory of a run", dir);
+    ok = plan_read(buf_text(&text), text.len, plan, arena, e);
     buf_free(&text);
     return ok;
 }

@@ -51,6 +51,20 @@ static int edits(const char *a, const char *b)
     return last[n];
 }
 
+static const char *begun(const char *word, size_t len, const char *const *names)
+{
+    const char *found = NULL;
+
+    for (; len >= 3 && names && *names; names++) {
+        if (strncmp(*names, word, len) != 0 || strlen(*names) > WORD_MAX)
+            continue;
+        if (found)
+            return NULL;
+        found = *names;
+    }
+    return found;
+}
+
 /* In a word of three letters, two edits would find anything. */
 const char *opt_nearest(const char *word, const char *const *names)
 {
@@ -60,19 +74,30 @@ const char *opt_nearest(const char *word, const char *const *names)
 
     if (len == 0 || len > WORD_MAX)
         return NULL;
-    for (; names && *names; names++) {
-        size_t other = strlen(*names);
+    for (const char *const *n = names; n && *n; n++) {
+        size_t other = strlen(*n);
         int d;
 
         if (other == 0 || other > WORD_MAX || other > len + 2 || len > other + 2)
             continue;
-        d = edits(word, *names);
+        d = edits(word, *n);
         if (d < best) {
             best = d;
-            found = *names;
+            found = *n;
         }
     }
-    return found;
+    return found ? found : begun(word, len, names);
+}
+
+const char *opt_hint(const char *word, const char *const *names, const char *otherwise,
+                     char buf[OPT_HINT_MAX])
+{
+    const char *near = opt_nearest(word, names);
+
+    if (!near)
+        return otherwise;
+    snprintf(buf, OPT_HINT_MAX, " (did you mean \"%s\"?)", near);
+    return buf;
 }
 
 static const char *join(const struct bind *b, const char *path, const char *key)
@@ -92,7 +117,8 @@ static bool in_list(const char *name, const char *const *list)
 static void refuse_key(const struct opt *table, const char *const *others, const struct node *child,
                        const char *path, const struct bind *b)
 {
-    const char **names, *near;
+    char hint[OPT_HINT_MAX];
+    const char **names;
     int n = 0;
 
     for (const struct opt *o = table; o->name; o++)
@@ -105,10 +131,8 @@ static void refuse_key(const struct opt *table, const char *const *others, const
         names[n++] = o->name;
     for (int i = 0; others && others[i]; i++)
         names[n++] = others[i];
-    near = opt_nearest(child->key, names);
-    diag_add(b->diags, child->key_at,
-             near ? "%s%sno option \"%s\" (did you mean \"%s\"?)" : "%s%sno option \"%s\"", path,
-             *path ? ": " : "", child->key, near);
+    diag_add(b->diags, child->key_at, "%s%sno option \"%s\"%s", path, *path ? ": " : "", child->key,
+             opt_hint(child->key, names, "", hint));
     free(names);
 }
 

@@ -150,8 +150,15 @@ bool opt_bind_value(const struct opt *o, const struct node *node, const char *pa
 const struct opt *opt_find(const struct opt *table, const char *name);
 const char *opt_type_name(const struct opt *o);
 
-/* The name nearest to `word` within two edits, for "did you mean"; NULL if none is near. */
+/* The name nearest to `word`: within two edits, or else the only one that begins with it; NULL if
+ * none is. */
 const char *opt_nearest(const char *word, const char *const *names);
+
+/* The end of a message about `word`: the nearest name as a question, or `otherwise` if none is
+ * near. */
+#define OPT_HINT_MAX 128
+const char *opt_hint(const char *word, const char *const *names, const char *otherwise,
+                     char buf[OPT_HINT_MAX]);
 
 /* The same table for people and for editors (optdoc.c, optschema.c). */
 void opt_describe(const struct opt *o, struct buf *out); /* help, range, choices, default */

@@ -180,7 +180,7 @@ static bool bind_bool(const struct opt *o, const struct node *n, const char *pat
 static bool bind_choice(const struct opt *o, const struct node *n, const char *path, int *field,
                         const struct bind *b)
 {
-    const char *near = opt_nearest(n->text, o->choices);
+    char hint[OPT_HINT_MAX];
     struct buf list = {0};
 
     for (int i = 0; o->choices[i]; i++) {
@@ -192,10 +192,8 @@ static bool bind_choice(const struct opt *o, const struct node *n, const char *p
         if (o->choices[i][0])
             buf_printf(&list, "%s%s", list.len ? ", " : "", o->choices[i]);
     }
-    if (near && *near)
-        refuse(o, n, path, b, "is not one of %s (did you mean \"%s\"?)", buf_text(&list), near);
-    else
-        refuse(o, n, path, b, "is not one of %s", buf_text(&list));
+    refuse(o, n, path, b, "is not one of %s%s", buf_text(&list),
+           opt_hint(n->text, o->choices, "", hint));
     buf_free(&list);
     return false;
 }

@@ -116,7 +116,8 @@ static bool find_column(const struct reference *ref, const struct template_scope
 static bool refuse_name(const struct reference *ref, const struct template_scope *scope,
                         struct arena *arena, struct err *e)
 {
-    const char **names, *near;
+    char hint[OPT_HINT_MAX];
+    const char **names;
     int n = 0, captures = 0;
 
     while (scope->captures && scope->captures[captures])
@@ -126,12 +127,8 @@ static bool refuse_name(const struct reference *ref, const struct template_scope
         names[n++] = builtins[i];
     for (int i = 0; i < captures; i++)
         names[n++] = scope->captures[i];
-    near = opt_nearest(ref->name, names);
-    if (near)
-        return err_set(e, "\"%s\": nothing is called \"%s\" here (did you mean \"%s\"?)",
-                       ref->shown, ref->name, near);
-    return err_set(e, "\"%s\": nothing is called \"%s\" here (write %%%%{ for the text itself)",
-                   ref->shown, ref->name);
+    return err_set(e, "\"%s\": nothing is called \"%s\" here%s", ref->shown, ref->name,
+                   opt_hint(ref->name, names, " (write %%{ for the text itself)", hint));
 }
 
 static bool find_name(const struct reference *ref, const struct template_scope *scope,

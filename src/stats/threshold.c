@@ -138,6 +138,9 @@ static bool aggregation_parse(struct threshold *t, const char *name, struct err 
             t->quantile = i == AGG_MED ? 0.5 : 0;
             return true;
         }
+    if (name[0] == 'p' && number_parse(name + 1, &n, &end) && !*end)
+        return err_set(e, "threshold \"%s\": no aggregation \"%s\" (did you mean \"p(%s)\"?)",
+                       t->text, name, name + 1);
     if (strncmp(name, "p(", 2) != 0)
         return err_set(
             e,

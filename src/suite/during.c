@@ -64,18 +64,13 @@ static struct step *find_step(struct phase *phase, const char *name)
 static void complain_unknown(const struct phase *phase, const struct step *s, const struct node *n,
                              const struct bind *b)
 {
-    const char **names = arena_array(b->arena, const char *, phase->step_count + 1), *near;
+    const char **names = arena_array(b->arena, const char *, phase->step_count + 1);
+    char hint[OPT_HINT_MAX];
 
     for (int i = 0; i < phase->step_count; i++)
         names[i] = phase->steps[i].name;
-    near = opt_nearest(s->during->step, names);
-    if (near)
-        diag_add(b->diags, n->at, "%s.during: the phase has no step \"%s\" (did you mean \"%s\"?)",
-                 s->name, s->during->step, near);
-    else
-        diag_add(b->diags, n->at,
-                 "%s.during: the phase has no step \"%s\"; put both under `parallel:`", s->name,
-                 s->during->step);
+    diag_add(b->diags, n->at, "%s.during: the phase has no step \"%s\"%s", s->name, s->during->step,
+             opt_hint(s->during->step, names, "; put both under `parallel:`", hint));
 }
 
 /* What the attack must be, for there to be something that holds, and an end of it. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/units.h"
 
@@ -160,14 +161,30 @@ static bool listed(const char *list, const char *key)
     return false;
 }
 
+static const char *keys_text(enum executor x, struct arena *arena)
+{
+    struct buf list = {0};
+    const char *text, *all = arena_printf(arena, "%s%s", keys[x].needs, keys[x].may);
+
+    for (; *all; all++) {
+        if (*all != ' ')
+            buf_addc(&list, *all);
+        else if (all[1])
+            buf_adds(&list, ", ");
+    }
+    text = arena_strdup(arena, buf_text(&list));
+    buf_free(&list);
+    return text;
+}
+
 static void check_keys(const struct node *map, enum executor x, bool timed, const char *path,
                        const struct bind *b)
 {
     for (const struct node *n = map->first; n; n = n->next)
         if (opt_find(load_table, n->key) && strcmp(n->key, "executor") != 0 &&
             !listed(keys[x].needs, n->key) && !listed(keys[x].may, n->key))
-            diag_add(b->diags, n->key_at, "%s: %s has no option \"%s\" (it has: %s%s)", path,
-                     executor_names[x], n->key, keys[x].needs, keys[x].may);
+            diag_add(b->diags, n->key_at, "%s: %s has no option \"%s\" (it has: %s)", path,
+                     executor_names[x], n->key, keys_text(x, b->arena));
     for (const char *p = keys[x].needs; *p; p = strchr(p, ' ') + 1) {
         char *key = arena_strndup(b->arena, p, (size_t)(strchr(p, ' ') - p));
 

@@ -255,10 +255,12 @@ static void bind_phase(struct suite_scope *s, struct phase *phase, struct node *
         return;
     name = node_find(n, "name");
     phase->at = name ? name->at : n->at;
-    phase->name = o.name ? o.name : path;
+    phase->name = o.name;
     phase->when = (enum when)o.when;
     phase->parallel = o.parallel != NULL;
     check_phase_name(s->suite, phase, path, b);
+    if (!phase->name)
+        phase->name = path;
     if (o.parallel) {
         declare_parallel(phase, o.parallel, path, b);
         bind_parallel(s, phase, n, &o, path, b);

@@ -94,9 +94,13 @@ static bool load_secret(struct suite_scope *s, struct secret *x, struct err *e)
 static bool lookup_secret(struct suite_scope *s, const char *name, struct subst_value *out,
                           struct err *e)
 {
+    const char **names = arena_array(s->arena, const char *, s->secret_count + 1);
+    char hint[OPT_HINT_MAX];
+
     for (int i = 0; i < s->secret_count; i++) {
         struct secret *x = &s->secrets[i];
 
+        names[i] = x->name;
         if (strcmp(x->name, name) != 0)
             continue;
         if (!x->value && (x->file || x->env) && !load_secret(s, x, e) && !s->src->names_only)
@@ -104,7 +108,7 @@ static bool lookup_secret(struct suite_scope *s, const char *name, struct subst_
         *out = (struct subst_value){.text = x->value ? x->value : "", .secret = true};
         return true;
     }
-    return err_set(e, "no secret \"%s\" under `secrets:`", name);
+    return err_set(e, "no secret \"%s\" under `secrets:`%s", name, opt_hint(name, names, "", hint));
 }
 
 static bool lookup_run(const struct suite_scope *s, const char *name, struct subst_value *out,
@@ -159,7 +163,8 @@ static bool lookup_var(struct suite_scope *s, const char *name, struct subst_val
                        struct err *e)
 {
     const struct var *v = vars_find(&s->vars, name);
-    const char **names, *near;
+    char hint[OPT_HINT_MAX];
+    const char **names;
 
     if (v) {
         if (!vars_resolve(s, (int)(v - s->vars.v)))
@@ -174,9 +179,7 @@ static bool lookup_var(struct suite_scope *s, const char *name, struct subst_val
     names = arena_array(s->arena, const char *, s->vars.n + 1);
     for (int i = 0; i < s->vars.n; i++)
         names[i] = s->vars.v[i].name;
-    near = opt_nearest(name, names);
-    return err_set(e, "no variable \"%s\"%s%s%s", name, near ? " (did you mean \"" : "",
-                   near ? near : "", near ? "\"?)" : "");
+    return err_set(e, "no variable \"%s\"%s", name, opt_hint(name, names, "", hint));
 }
 
 bool scope_lookup(void *ctx, const char *name, struct subst_value *out, struct err *e)

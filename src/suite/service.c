@@ -202,17 +202,20 @@ bool service_lookup(const struct suite_scope *s, const char *name, struct subst_
                     struct err *e)
 {
     const char *dot = strchr(name, '.');
-    size_t len = dot ? (size_t)(dot - name) : strlen(name);
+    const char *own = arena_strndup(s->arena, name, dot ? (size_t)(dot - name) : strlen(name));
+    const char **names = arena_array(s->arena, const char *, s->suite->service_count + 1);
+    char hint[OPT_HINT_MAX];
 
     for (int i = 0; i < s->suite->service_count; i++) {
         const struct service *v = &s->suite->services[i];
 
-        if (strlen(v->name) != len || memcmp(v->name, name, len) != 0)
+        names[i] = v->name;
+        if (strcmp(v->name, own) != 0)
             continue;
         out->services = UINT64_C(1) << i;
         return lookup_member(s, v, dot ? dot + 1 : "", out, e);
     }
-    return err_set(e, "no service \"%.*s\"", (int)len, name);
+    return err_set(e, "no service \"%s\"%s", own, opt_hint(own, names, "", hint));
 }
 
 static void bind_env(struct service *v, const struct node *map, const char *path,
@@ -312,13 +315,18 @@ static void replace_self(const struct suite_scope *s, struct texts *command)
         command->v[0] = s->src->self;
 }
 
-static void check_ready(const struct service *v, const struct node *n, const char *path,
-                        const struct bind *b)
+/* Counted as written, because a value with a mistake in it has been told. */
+static void check_ready(const struct node *n, const char *path, const struct bind *b)
 {
-    const struct ready_opts *r = &v->ready;
-    int ways = !!r->probe + !!r->tcp + !!r->log + (r->exec.n > 0);
+    static const char *const ways[] = {"probe", "tcp", "log", "exec"};
+    int given = 0;
 
-    if (r->given && ways != 1)
+    for (int i = 0; i < 4; i++) {
+        const struct node *way = node_find(n, ways[i]);
+
+        given += way && (way->type != NODE_LIST || way->count > 0);
+    }
+    if (given != 1)
         diag_add(b->diags, n->at, "%s.ready: needs exactly one of probe, tcp, log and exec", path);
 }
 
@@ -366,7 +374,7 @@ static void bind_one(struct suite_scope *s, struct service *v, const struct node
     replace_self(s, &v->ready.exec);
     v->needs &= ~(UINT64_C(1) << v->index);
     if (node_find(n, "ready"))
-        check_ready(v, node_find(n, "ready"), path, b);
+        check_ready(node_find(n, "ready"), path, b);
     check_secrets(n, path, b);
     if (node_any_deferred(n) && b->diags->errors == 0 && !scope_lists(s))
         diag_add(b->diags, n->at, "%s: services start before any phase publishes", path);

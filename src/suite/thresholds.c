@@ -114,7 +114,8 @@ bool step_select(const struct step *s, const struct selector *selector, struct s
 static bool complain_metric(const struct step *step, const char *name, const struct node *at,
                             const char *path, const struct bind *b)
 {
-    const char **names = arena_array(b->arena, const char *, step->metric_count + 1), *near;
+    const char **names = arena_array(b->arena, const char *, step->metric_count + 1);
+    char hint[OPT_HINT_MAX];
 
     if (!step->driver)
         return diag_add(b->diags, at->key_at,
@@ -123,11 +124,20 @@ static bool complain_metric(const struct step *step, const char *name, const str
                         path, name, name);
     for (int i = 0; i < step->metric_count; i++)
         names[i] = step->metrics[i]->name;
-    near = opt_nearest(name, names);
-    return diag_add(b->diags, at->key_at, "%s: %s has no metric \"%s\"%s%s%s", path,
-                    step->driver->name, name,
-                    near ? " (did you mean \"" : " (see `shakedown help metrics`)",
-                    near ? near : "", near ? "\"?)" : "");
+    return diag_add(b->diags, at->key_at, "%s: %s has no metric \"%s\"%s", path, step->driver->name,
+                    name, opt_hint(name, names, " (see `shakedown help metrics`)", hint));
+}
+
+static bool complain_part(const struct step *step, const char *name, const struct node *at,
+                          const char *path, const struct bind *b)
+{
+    const char **names = arena_array(b->arena, const char *, step->declared.part_count + 1);
+    char hint[OPT_HINT_MAX];
+
+    for (int i = 0; i < step->declared.part_count; i++)
+        names[i] = step->declared.parts[i];
+    return diag_add(b->diags, at->key_at, "%s: the step has no part \"%s\"%s", path, name,
+                    opt_hint(name, names, "", hint));
 }
 
 static bool complain_unproduced(const struct step *step, const char *name, const struct node *at,
@@ -166,9 +176,8 @@ static bool check_tags(const struct step *step, const struct selector *s, const 
         const char *have = NULL;
 
         if (strcmp(t->name, "part") == 0) {
-            if (find_part(step, t->value) < 0)
-                return diag_add(b->diags, at->key_at, "%s: the step has no part \"%s\"", path,
-                                t->value);
+            if (find_part(step, t->value) < 0 && !step->undeclared)
+                return complain_part(step, t->value, at, path, b);
             continue;
         }
         if (strcmp(t->name, "outcome") == 0) {

@@ -89,15 +89,14 @@ static void read_presets(struct suite_scope *s, const struct node *presets)
             continue;
         }
         for (const struct node *n = p->first; n; n = n->next) {
-            const char *near;
+            char hint[OPT_HINT_MAX];
 
             if (n->type != NODE_SCALAR)
                 diag_add(s->diags, n->at, "presets.%s.%s: expected one value", p->key, n->key);
             if (vars_find(&s->vars, n->key))
                 continue;
-            near = opt_nearest(n->key, names_of(&s->vars, s->arena));
-            diag_add(s->diags, n->key_at, "presets.%s: no variable \"%s\"%s%s%s", p->key, n->key,
-                     near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+            diag_add(s->diags, n->key_at, "presets.%s: no variable \"%s\"%s", p->key, n->key,
+                     opt_hint(n->key, names_of(&s->vars, s->arena), "", hint));
         }
     }
 }
@@ -105,7 +104,8 @@ static void read_presets(struct suite_scope *s, const struct node *presets)
 /* The command line's, or else the suite's own; a stored run has what it was run with. */
 static void choose_preset(struct suite_scope *s, const struct node *presets, const struct node *own)
 {
-    const char *name = s->src->preset, *near;
+    const char *name = s->src->preset;
+    char hint[OPT_HINT_MAX];
     const struct node *p;
 
     if (own && own->type != NODE_SCALAR)
@@ -117,10 +117,9 @@ static void choose_preset(struct suite_scope *s, const struct node *presets, con
         return;
     p = presets ? node_find(presets, name) : NULL;
     if (!p) {
-        near = s->vars.presets ? opt_nearest(name, s->vars.presets) : NULL;
-        diag_add(s->diags, s->src->preset ? (struct pos){0, 0} : own->at,
-                 "%s: no preset \"%s\"%s%s%s", s->src->preset ? "--preset" : "preset", name,
-                 near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+        diag_add(s->diags, s->src->preset ? (struct pos){0, 0} : own->at, "%s: no preset \"%s\"%s",
+                 s->src->preset ? "--preset" : "preset", name,
+                 opt_hint(name, s->vars.presets, " (`shakedown list SUITE` has them)", hint));
         return;
     }
     for (const struct node *n = p->type == NODE_MAP ? p->first : NULL; n; n = n->next) {
@@ -134,15 +133,15 @@ static void choose_preset(struct suite_scope *s, const struct node *presets, con
 static void check_sets(struct suite_scope *s)
 {
     for (int i = 0; i < s->src->set_count; i++) {
-        const char *set = s->src->sets[i], *eq = strchr(set, '='), *near;
+        const char *set = s->src->sets[i], *eq = strchr(set, '=');
+        char hint[OPT_HINT_MAX];
         char *name = arena_strndup(s->arena, set, eq ? (size_t)(eq - set) : strlen(set));
 
         if (!eq) {
             diag_add(s->diags, (struct pos){0, 0}, "--set: \"%s\" is not name=value", set);
         } else if (!vars_find(&s->vars, name)) {
-            near = opt_nearest(name, names_of(&s->vars, s->arena));
-            diag_add(s->diags, (struct pos){0, 0}, "--set: no variable \"%s\"%s%s%s", name,
-                     near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+            diag_add(s->diags, (struct pos){0, 0}, "--set: no variable \"%s\"%s", name,
+                     opt_hint(name, names_of(&s->vars, s->arena), "", hint));
         }
     }
 }

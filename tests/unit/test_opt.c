@@ -317,6 +317,20 @@ static void nearest_is_within_two_edits(void **state)
     assert_null(opt_nearest("latency", NULL));
 }
 
+static void a_beginning_is_near_if_it_is_the_only_one(void **state)
+{
+    static const char *const names[] = {"constant-vus", "constant-arrival-rate", NULL};
+    char hint[OPT_HINT_MAX];
+
+    (void)state;
+    assert_string_equal(opt_nearest("constant-arrival", names), "constant-arrival-rate");
+    assert_null(opt_nearest("constant", names));
+    assert_null(opt_nearest("arrival", names));
+    assert_string_equal(opt_hint("constant-vu", names, "", hint),
+                        " (did you mean \"constant-vus\"?)");
+    assert_string_equal(opt_hint("ramp", names, "; no", hint), "; no");
+}
+
 static char *printed(void (*print)(const struct opt *, FILE *))
 {
     char *text = NULL;
@@ -374,5 +388,6 @@ UNIT_GROUP(opt, cmocka_unit_test_teardown(defaults_go_through_the_parser, end),
            cmocka_unit_test_teardown(secrets_stay_out_of_messages, end),
            cmocka_unit_test_teardown(deferred_values_are_accepted_unseen, end),
            cmocka_unit_test(nearest_is_within_two_edits),
+           cmocka_unit_test(a_beginning_is_near_if_it_is_the_only_one),
            cmocka_unit_test(help_shows_types_ranges_and_defaults),
            cmocka_unit_test(schema_describes_the_table))

@@ -170,9 +170,8 @@ static void all_mistakes_are_told_at_once(void **state)
     static const char *const mistakes[] = {
         "4:12: phases[0].noop: no option \"latancy\" (did you mean \"latency\"?)",
         "5:11: phases[0].load: constant-vus needs \"duration\"",
-        "5:44: phases[0].load: constant-vus has no option \"rate\" (it has: vus duration "
-        "start_time "
-        "graceful_stop warmup lanes )",
+        "5:44: phases[0].load: constant-vus has no option \"rate\" (it has: vus, duration, "
+        "start_time, graceful_stop, warmup, lanes)",
         "6:18: phases[0].thresholds: noop has no metric \"op_durations\" (did you mean "
         "\"op_duration\"?)",
         NULL};
