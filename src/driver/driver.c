@@ -4,14 +4,33 @@
 
 #include "base/arena.h"
 
-extern const struct driver driver_sql, driver_scrape, driver_http, driver_flow, driver_acme,
-    driver_tls, driver_slow, driver_probe, driver_ws, driver_agent, driver_exec, driver_cleanup,
-    driver_noop;
+/* clang-format off */
+/* One line for each, in the order of help and reference: driver_NAME of its own file. */
+#define DRIVERS \
+    DRIVER(http) \
+    DRIVER(flow) \
+    DRIVER(acme) \
+    DRIVER(tls) \
+    DRIVER(slow) \
+    DRIVER(probe) \
+    DRIVER(ws) \
+    DRIVER(agent) \
+    DRIVER(scrape) \
+    DRIVER(sql) \
+    DRIVER(cleanup) \
+    DRIVER(exec) \
+    DRIVER(noop)
+
+#define DRIVER(name) extern const struct driver driver_##name;
+DRIVERS
+#undef DRIVER
 
 const struct driver *const drivers[] = {
-    &driver_http, &driver_flow,  &driver_acme,   &driver_tls, &driver_slow,    &driver_probe,
-    &driver_ws,   &driver_agent, &driver_scrape, &driver_sql, &driver_cleanup, &driver_exec,
-    &driver_noop, NULL};
+#define DRIVER(name) &driver_##name,
+    DRIVERS
+#undef DRIVER
+    NULL};
+/* clang-format on */
 
 const struct outcome_info outcomes[OP_OUTCOMES] = {
     [OP_OK] = {"ok", FAULT_NONE, false},
