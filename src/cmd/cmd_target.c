@@ -213,7 +213,8 @@ static bool read_config(const struct target_args *a, struct server_config *c, st
     if (a->cert && (a->ca_out || a->names.n))
         return err_set(e,
                        "--names and --ca-out are for a certificate that is made; --cert gives one");
-    return state_check(&a->state, e) && ingest_check(&a->agents, e) && read_program(a, c, e);
+    return state_check(&a->state, e) && ingest_check(&a->agents, e) && ca_check(&a->ca, e) &&
+           read_program(a, c, e);
 }
 
 static bool open_hub(const struct target_args *a, struct server_config *c, struct nexus *n,

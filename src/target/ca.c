@@ -5,11 +5,13 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "net/base64url.h"
+#include "net/url.h"
 #include "target/ca_state.h"
 
 static const char tables[] =
@@ -28,6 +30,7 @@ static const char tables[] =
     "create table if not exists acme_certificates (id text primary key, account_id text not null,\n"
     "    cert_id text not null unique, der text not null unique, pem text not null,\n"
     "    expires_at bigint not null, revoked_at bigint not null);\n"
+    "create table if not exists acme_reasons (id text primary key, why text not null);\n"
     "create table if not exists acme_events (account_id text not null, kind text not null,\n"
     "    at bigint not null);\n"
     "create index if not exists acme_events_account on acme_events (account_id, kind, at);\n";
@@ -55,6 +58,21 @@ static bool create(struct state *s, struct err *e)
     struct state_schema schema = {.source = "ACME", .both = tables};
 
     return state_create(s, &schema, e);
+}
+
+bool ca_check(const struct ca_opts *o, struct err *e)
+{
+    struct arena arena = {0};
+    const char *host;
+    uint16_t port;
+    bool ok = true;
+
+    if (o->acme_http01 && o->acme_trust)
+        ok = err_set(e, "--acme-http01 looks at answers, and asks for --acme-trust=false");
+    else if (o->acme_http01 && !url_host_port(o->acme_http01, &host, &port, &arena, e))
+        ok = err_wrap(e, "acme-http01");
+    arena_free(&arena);
+    return ok;
 }
 
 struct ca *ca_new(const struct ca_opts *o, struct state *state, struct err *e)

@@ -20,6 +20,7 @@ struct state;
 #define CA_FIELDS \
     bool acme, acme_trust; \
     struct texts acme_profile; \
+    const char *acme_http01; \
     double acme_limit, acme_front_limit, acme_bad_nonces, acme_invalid; \
     int64_t acme_burst, acme_orders, acme_concurrent, acme_key_changes, acme_responds, \
         acme_issue_after
@@ -32,8 +33,12 @@ struct ca_opts {
     OPT_BOOL(acme, "false", "serve ACME below /acme/profile/ID/, too"), \
         OPT_TEXTS(acme_profile, "profile that there is, repeatable (prof-test-tls)"), \
         OPT_BOOL(acme_trust, "true", \
-                 "authorizations are valid at once; else when their challenge is answered, " \
-                 "without a look at the answer"), \
+                 "authorizations are valid at once; else when their challenge is answered"), \
+        OPT_TEXT( \
+            acme_http01, NULL, \
+            "ADDRESS:PORT at which answers to http-01 challenges are looked at, whatever the " \
+            "name; without it they are believed; asks for --acme-trust=false", \
+            .example = "127.0.0.1:80"), \
         OPT_DURATION(acme_issue_after, "0", "from finalizing an order to its certificate", \
                      .min = 0, .max = INT64_C(86400000000000)), \
         OPT_RATIO(acme_invalid, "0", "share of orders that end invalid", .example = "1%"), \
@@ -56,6 +61,9 @@ struct ca_opts {
                  .example = "50/s"), \
         OPT_INT(acme_burst, "100", "requests that either limit lets through at once", .min = 1, \
                 .max = 1000000)
+
+/* Whether the options go together; false with the reason. */
+bool ca_check(const struct ca_opts *o, struct err *e);
 
 /* Borrows `state`, and the texts of `o`.  NULL on failure. */
 struct ca *ca_new(const struct ca_opts *o, struct state *state, struct err *e);

@@ -1,4 +1,4 @@
-/* ca_orders.c - orders, their authorizations and the challenges of these (RFC 8555 7.4, 7.5). */
+/* ca_orders.c - orders, with the authorizations that they need (RFC 8555 7.4). */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <inttypes.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/csr.h"
@@ -49,8 +50,8 @@ static bool check_identifiers(struct ca_call *k, const json_t *list)
     return true;
 }
 
-static bool is_within(struct ca_call *k, int64_t limit, const char *sql, const struct db_values *v,
-                      const char *what)
+bool ca_is_within(struct ca_call *k, int64_t limit, const char *sql, const struct db_values *v,
+                  const char *what)
 {
     int64_t n = 0;
 
@@ -68,14 +69,14 @@ static bool may_order(struct ca_call *k)
 {
     const struct ca_opts *o = &k->ca->opts;
 
-    return is_within(k, o->acme_orders,
-                     "select count(*) from acme_orders where account_id = $1 and created_at > $2",
-                     STATE_VALUES(k->account, k->hour),
-                     "too many orders of this account in an hour") &&
-           is_within(k, o->acme_concurrent,
-                     "select count(*) from acme_orders where account_id = $1 and status in "
-                     "('pending', 'ready', 'processing')",
-                     STATE_VALUES(k->account), "too many orders of this account in progress");
+    return ca_is_within(
+               k, o->acme_orders,
+               "select count(*) from acme_orders where account_id = $1 and created_at > $2",
+               STATE_VALUES(k->account, k->hour), "too many orders of this account in an hour") &&
+           ca_is_within(k, o->acme_concurrent,
+                        "select count(*) from acme_orders where account_id = $1 and status in "
+                        "('pending', 'ready', 'processing')",
+                        STATE_VALUES(k->account), "too many orders of this account in progress");
 }
 
 static bool add_authorization(struct ca_call *k, const char *order, const json_t *identifier)
@@ -157,6 +158,17 @@ static json_t *authorizations(struct ca_call *k, const char *id, bool *ok)
     return l.urls;
 }
 
+/* Without a reason it is the order's fate. */
+json_t *ca_reason(const char *why)
+{
+    const char *colon = strstr(why, ": ");
+    json_t *type = colon ? json_sprintf("urn:ietf:params:acme:error:%.*s", (int)(colon - why), why)
+                         : json_string("urn:ietf:params:acme:error:unauthorized");
+
+    return json_pack("{s:o, s:s}", "type", type, "detail",
+                     colon ? colon + 2 : "this order was to end invalid");
+}
+
 static json_t *order_json(struct ca_call *k, const char *id, const struct ca_row *row, bool *ok)
 {
     const char *status = buf_text(&row->values[1]), *certificate = buf_text(&row->values[2]);
@@ -168,10 +180,7 @@ static json_t *order_json(struct ca_call *k, const char *id, const struct ca_row
     if (strcmp(status, "valid") == 0)
         json_object_set_new(json, "certificate", ca_url(k, "certificate", certificate));
     if (strcmp(status, "invalid") == 0)
-        json_object_set_new(json, "error",
-                            json_pack("{s:s, s:s}", "type",
-                                      "urn:ietf:params:acme:error:unauthorized", "detail",
-                                      "this order was to end invalid"));
+        json_object_set_new(json, "error", ca_reason(buf_text(&row->values[3])));
     return json;
 }
 
@@ -191,16 +200,18 @@ void ca_show_order(struct ca_call *k, uint16_t status, const char *id)
     bool ok;
 
     if (!settle(k, id) ||
-        !ca_row(k,
-                "select names, status, certificate_id from acme_orders where id = $1 and "
-                "account_id = $2",
-                STATE_VALUES(id, k->account), &row))
+        !ca_row(
+            k,
+            "select names, status, certificate_id, (select why from acme_reasons r where r.id = "
+            "o.id) from acme_orders o where id = $1 and account_id = $2",
+            STATE_VALUES(id, k->account), &row))
         return;
     if (!row.found) {
         ca_problem(k, 404, "malformed", "the account has no such order");
     } else {
         json = order_json(k, id, &row, &ok);
-        if (strcmp(buf_text(&row.values[1]), "processing") == 0)
+        if (strcmp(buf_text(&row.values[1]), "processing") == 0 &&
+            k->ca->opts.acme_issue_after >= (int64_t)NS_PER_S) /* seconds are all it can say */
             buf_adds(&k->fields, "Retry-After: 1\r\n");
         ca_location(k, "order", id);
         if (ok)
@@ -214,69 +225,4 @@ void ca_show_order(struct ca_call *k, uint16_t status, const char *id)
 void ca_order(struct ca_call *k, const char *id)
 {
     ca_show_order(k, 200, id);
-}
-
-static json_t *challenge_json(struct ca_call *k, const char *id, const char *status,
-                              const char *token)
-{
-    return json_pack("{s:s, s:s, s:s, s:o}", "type", "http-01", "status", status, "token", token,
-                     "url", ca_url(k, "challenge", id));
-}
-
-static bool find_authorization(struct ca_call *k, const char *id, struct ca_row *row)
-{
-    if (!ca_row(k,
-                "select name, status, token, order_id from acme_authorizations where id = $1 and "
-                "account_id = $2",
-                STATE_VALUES(id, k->account), row))
-        return false;
-    if (!row->found)
-        ca_problem(k, 404, "malformed", "the account has no such authorization");
-    return row->found;
-}
-
-void ca_authorization(struct ca_call *k, const char *id)
-{
-    struct ca_row row;
-    const char *status;
-
-    if (find_authorization(k, id, &row)) {
-        status = buf_text(&row.values[1]);
-        ca_send(k, 200,
-                json_pack("{s:s, s:o, s:[o]}", "status", status, "identifier",
-                          json_loads(buf_text(&row.values[0]), 0, NULL), "challenges",
-                          challenge_json(k, id, status, buf_text(&row.values[2]))));
-    }
-    ca_row_free(&row);
-}
-
-static bool make_valid(struct ca_call *k, const char *id, const char *order)
-{
-    return ca_run(k, "insert into acme_events (account_id, kind, at) values ($1, 'respond', $2)",
-                  STATE_VALUES(k->account, k->now), NULL) &&
-           ca_run(k, "update acme_authorizations set status = 'valid' where id = $1",
-                  STATE_VALUES(id), NULL) &&
-           ca_run(k,
-                  "update acme_orders set status = 'ready' where id = $1 and status = 'pending' "
-                  "and not exists (select 1 from acme_authorizations where order_id = $1 and "
-                  "status <> 'valid')",
-                  STATE_VALUES(order), NULL);
-}
-
-void ca_challenge(struct ca_call *k, const char *id)
-{
-    struct ca_row row;
-
-    if (find_authorization(k, id, &row) &&
-        (!k->payload ||
-         (is_within(k, k->ca->opts.acme_responds,
-                    "select count(*) from acme_events where account_id = $1 and kind = 'respond' "
-                    "and at > $2",
-                    STATE_VALUES(k->account, k->hour),
-                    "too many challenges answered by this account in an hour") &&
-          make_valid(k, id, buf_text(&row.values[3])))))
-        ca_send(k, 200,
-                challenge_json(k, id, k->payload ? "valid" : buf_text(&row.values[1]),
-                               buf_text(&row.values[2])));
-    ca_row_free(&row);
 }

@@ -5,7 +5,8 @@
  *     ca_pages.c     which page answers what, how answers and problems are worded, nonces
  *     ca_jws.c       who has signed a request, and whether that holds
  *     ca_accounts.c  accounts and their keys
- *     ca_orders.c    orders, authorizations, challenges
+ *     ca_orders.c    orders
+ *     ca_challenge.c authorizations, challenges and the look at their answers
  *     ca_issue.c     certificates: issued, given out, revoked, due for renewal
  */
 #pragma once
@@ -91,6 +92,11 @@ struct jws_key *ca_read_key(const struct json_t *jwk, struct err *e); /* or NULL
 
 /* An inner JWS with a key of its own: the payload, or NULL.  `key` is to be freed. */
 struct json_t *ca_verify_inner(struct ca_call *k, const struct json_t *jws, struct jws_key **key);
+
+/* Fewer than `limit` of what the query counts; 0: there is no limit.  Else it has been refused. */
+bool ca_is_within(struct ca_call *k, int64_t limit, const char *sql, const struct db_values *v,
+                  const char *what);
+struct json_t *ca_reason(const char *why); /* "name: sentence" as a problem */
 
 void ca_new_account(struct ca_call *k);
 void ca_account(struct ca_call *k, const char *id);

@@ -91,6 +91,16 @@ run 1 "an issue that never comes is found" tests/live/suites/acme-target.yaml \
     --set options=--acme-issue-after=1h --set within=500ms
 check "never issued: the reason names the part" grep -q 'part finalize: the order is still processing' "$OUT/result.json"
 
+run 0 "the embedded target looks at the answers to its challenges" tests/live/suites/acme-http01.yaml
+run 1 "answers that nobody gives" tests/live/suites/acme-http01.yaml --preset nobody
+check "no answer: the reason is the server's" grep -qE \
+    'part challenges: the challenge is invalid: http://[a-z0-9.]*/.well-known/acme-challenge/[^ ]*: .*[Cc]onnection refused' \
+    "$OUT/result.json"
+run 1 "answers of another" tests/live/suites/acme-http01.yaml --preset cats
+check "another answer: the reason is the server's" \
+    grep -qE 'part challenges: the challenge is invalid: http://.*: the answer is not the key authorization' "$OUT/result.json"
+shake 2 "a look at answers that are believed" target --acme --acme-http01 127.0.0.1:80
+
 # The shipped suite against the embedded target, with the faults that it is there to find.
 unset CERTCTL_ACME_DIRECTORY K6_ACME_VUS K6_ACME_DURATION
 acme() {
@@ -125,7 +135,7 @@ check "orders: three for each account" test "$(count_of certificates)" = 12
 check "orders: the rest are rate limits" test "$(count_of rate_limited)" -gt 12
 acme 1 "orders that end invalid are found" --set invalid=20% --set orders_for=1s --only acme_orders
 check "invalid: the reason is the problem's" grep -q 'part finalize: the order is invalid: this order was to end invalid' "$OUT/result.json"
-acme 1 "a profile that is not there is found" --set profiles=prof-other
+acme 1 "a profile that is not there is found" --set profiles=prof-other --only acme_flow
 check "the profile: a page of HTML is no directory" grep -q 'part directory: status 200, but content-type text/html' "$OUT/result.json"
 
 # A client that somebody else's library signs for.
