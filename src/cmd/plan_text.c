@@ -54,7 +54,7 @@ static void add_step(struct buf *b, const struct step_plan *s, bool parallel)
     char count[UNITS_MAX], length[UNITS_MAX];
     const struct load *l = &s->step->load;
 
-    buf_printf(b, "  %s%-24s %-6s", parallel ? "  " : "", s->step->name, s->step->driver->name);
+    buf_printf(b, "  %s%-24s %-7s ", parallel ? "  " : "", s->step->name, s->step->driver->name);
     if (l->executor == EX_ONCE) {
         buf_printf(b, "once\n%s%s", s->notes ? "    " : "", s->notes ? s->notes : "");
         return;

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/redact.h"
 #include "driver/agent_lane.h"
+#include "driver/cleanup.h"
 #include "driver/route.h"
 #include "driver/target.h"
 #include "net/tls.h"
@@ -45,8 +46,8 @@ static const struct opt agent_table[] = {
         "but terminal, which newer servers do not have",
         .example = "[checks, tasks, queries, inventory]"),
     OPT_TEXT(hostname_prefix, "loadtest",
-             "hostnames are prefix, run id and number; begins with loadtest, so that they can be "
-             "cleaned up"),
+             "hostnames are prefix, run id and number; loadtest, or loadtest- and more, so that they "
+             "can be cleaned up"),
     OPT_TEXT(version, "dev",
              "agent version; another than dev or the newest makes servers offer an "
              "update in every reply"),
@@ -148,15 +149,6 @@ static void agent_declare(const void *opts, struct arena *arena, struct declared
     out->part_count = GRPC_CODES;
 }
 
-static bool is_name(const char *s)
-{
-    for (; *s; s++)
-        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-              *s == '-'))
-            return false;
-    return true;
-}
-
 /* What is written plainly in a suite is in everybody's repository. */
 static bool is_secret(const char *token)
 {
@@ -216,12 +208,11 @@ static bool agent_check(const void *opts, const struct node *at, const char *pat
     if (o->token && strlen(o->token) >= 4 && !is_secret(o->token))
         diag_add(d, pos, "%s.token: it has to come from a secret (token: \"${secrets.NAME}\")",
                  path);
-    if (strncmp(o->hostname_prefix, "loadtest", 8) != 0 || !is_name(o->hostname_prefix) ||
-        strlen(o->hostname_prefix) > 64)
+    if (!cleanup_is_prefix(o->hostname_prefix))
         diag_add(d, pos,
-                 "%s.hostname_prefix: it has to begin with loadtest and have letters, digits and "
-                 "dashes only, at most 64, or its hosts could not be cleaned up",
-                 path);
+                 "%s.hostname_prefix: \"%.60s\" is neither \"loadtest\" nor begins with \"loadtest-\" "
+                 "(lower-case letters, digits, dashes), and servers refuse to delete other hosts",
+                 path, o->hostname_prefix);
     if (strlen(o->version) > 32)
         diag_add(d, pos, "%s.version: at most 32 characters", path);
     if (o->client_certificate == CERT_AGENT && o->fan_out != 1)

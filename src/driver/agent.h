@@ -140,8 +140,9 @@ struct agent {
     uint8_t state;        /* enum agent_state */
     uint8_t tries;        /* failures in a row: the backoff's exponent */
     bool id_is_uuid, registered, opened, ready_to_send, fresh_stream;
-    bool known, doubted;        /* the server has a host of it; may have one: see `doubts` */
-    bool stormed;               /* has not beaten since the storm */
+    bool known, doubted; /* the server has a host of it; may have one: see `doubts` */
+    bool stormed;        /* has not beaten since the storm */
+    bool loose;          /* what paired last may have been a push, and the reply still come */
     uint16_t cpu, memory, disk; /* hundredths of a percent */
     uint32_t steps;             /* of the walk that these take */
     struct beat *first, *last;
@@ -242,7 +243,8 @@ size_t agent_id_text(const struct agent *a, char out[AGENT_NAME_MAX]);
 /* agent_push.c, agent_duty.c */
 struct objects *objects_new(void);
 void objects_free(struct objects *b);
-enum push { PUSH_REPLY, PUSH_REFUSED_REPLY, PUSH_ONLY, PUSH_MALFORMED };
+/* PUSH_EITHER: a reply if a beat waits for one. */
+enum push { PUSH_REPLY, PUSH_REFUSED_REPLY, PUSH_EITHER, PUSH_ONLY, PUSH_MALFORMED };
 enum push push_take(struct fleet *f, struct agent *a, struct grpc_span message);
 void duty_before_beat(struct fleet *f, struct agent *a); /* results that are due go with it */
 bool duty_has_extra(const struct agent *a);

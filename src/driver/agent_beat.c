@@ -85,19 +85,29 @@ void beat_free(struct fleet *f, struct beat *b)
     f->free_beats = b;
 }
 
-/* A beat that was sent keeps its place in the line of its stream: its reply may still come. */
-static void give_up(struct fleet *f, struct beat *b)
+static const char *missing(struct fleet *f, const struct beat *b)
 {
-    static const char *const missing[] = {
+    static const char *const by_state[] = {
         [AGENT_NEW] = "not registered", [AGENT_REGISTERING] = "not registered",
         [AGENT_RESTING] = "no stream",  [AGENT_READY] = "no connection",
         [AGENT_OPENING] = "no stream",  [AGENT_UP] = "not sent",
     };
+    const struct agent *a = b->agent;
+
+    if (b->sent_ns)
+        return "no reply";
+    if (a->state == AGENT_OPENING && link_streams(fleet_link(f, a)) < (uint32_t)f->job->fan_out)
+        return "no stream (the server takes fewer on a connection than `fan_out` is)";
+    return a->registered ? by_state[a->state] : by_state[AGENT_NEW];
+}
+
+/* A beat that was sent keeps its place in the line of its stream: its reply may still come. */
+static void give_up(struct fleet *f, struct beat *b)
+{
     char limit[UNITS_MAX], why[AGENT_WHY];
     struct op *op = b->op;
 
-    snprintf(why, sizeof(why), "Heartbeat: %s within %s",
-             b->sent_ns ? "no reply" : missing[b->agent->state],
+    snprintf(why, sizeof(why), "Heartbeat: %s within %s", missing(f, b),
              units_print_duration((double)f->job->opts->timeout, limit));
     b->op = NULL;
     if (b->sent_ns)

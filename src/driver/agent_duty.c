@@ -15,7 +15,8 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-#define RESULTS_MAX 64 /* of one check in one message: the rest is not caught up with */
+#define RESULTS_MAX 1000 /* of one check in one message: the rest is not caught up with */
+#define CHECK_EVERY 60   /* seconds, of a check that does not say */
 
 struct duty *duty_of(struct agent *a)
 {
@@ -24,19 +25,27 @@ struct duty *duty_of(struct agent *a)
     return a->duty;
 }
 
-/* `m` has only repeated fields set: they go with the next message. */
-static void add(struct fleet *f, struct agent *a, const Agent__V1__HeartbeatRequest *m)
+/*
+ * `m` has only repeated fields set: they go with the next message, and are counted.  A server that
+ * asks for more than it takes is not made to wait for it.
+ */
+static bool add(struct fleet *f, struct agent *a, const Agent__V1__HeartbeatRequest *m,
+                enum agent_metric counted)
 {
     struct buf *b = &duty_of(a)->extra;
     size_t len = agent__v1__heartbeat_request__get_packed_size(m);
 
     if (b->len + len > DUTY_EXTRA) {
-        fleet_fault(f, OP_LOCAL, "results of more than 128 KiB wait for one agent: dropped");
-        return;
+        fleet_fault(f, OP_UNEXPECTED,
+                    "the server asks one agent for more than 128 KiB of results at a time");
+        return false;
     }
     buf_reserve(b, len + 1);
     agent__v1__heartbeat_request__pack(m, (uint8_t *)b->data + b->len);
     b->len += len;
+    if (counted != AM_METRICS)
+        fleet_count(f, counted, 1);
+    return true;
 }
 
 bool duty_is_new(struct duty *d, char kind, const char *id)
@@ -114,7 +123,7 @@ static void free_check(struct check *c)
     free(c->id);
 }
 
-/* The definitions that were there before keep their time; new ones run at once. */
+/* The definitions that were there before keep their time; new and changed ones run at once. */
 void duty_set_checks(struct fleet *f, struct agent *a, Agent__V1__CheckDefinition **v, size_t n)
 {
     struct duty *d = duty_of(a);
@@ -125,12 +134,13 @@ void duty_set_checks(struct fleet *f, struct agent *a, Agent__V1__CheckDefinitio
     n = n < DUTY_CHECKS ? n : DUTY_CHECKS;
     fresh = xcalloc(n, sizeof(*fresh));
     for (size_t i = 0; i < n; i++) {
-        int32_t every = v[i]->interval_seconds > 0 ? v[i]->interval_seconds : 1;
+        int32_t every = v[i]->interval_seconds > 0 ? v[i]->interval_seconds : CHECK_EVERY;
 
         fresh[i] =
             (struct check){mem_check(strdup(v[i]->check_id)), (uint64_t)every * NS_PER_S, now};
         for (uint32_t k = 0; k < d->check_count; k++)
-            if (strcmp(d->checks[k].id, fresh[i].id) == 0)
+            if (strcmp(d->checks[k].id, fresh[i].id) == 0 &&
+                d->checks[k].every_ns == fresh[i].every_ns)
                 fresh[i].next_ns = d->checks[k].next_ns;
     }
     for (uint32_t k = 0; k < d->check_count; k++)
@@ -140,7 +150,7 @@ void duty_set_checks(struct fleet *f, struct agent *a, Agent__V1__CheckDefinitio
     d->check_count = (uint32_t)n;
 }
 
-static void run_check(struct fleet *f, struct agent *a, const struct check *c, uint64_t ran_ns,
+static bool run_check(struct fleet *f, struct agent *a, const struct check *c, uint64_t ran_ns,
                       uint64_t now)
 {
     Agent__V1__HeartbeatRequest m = AGENT__V1__HEARTBEAT_REQUEST__INIT;
@@ -154,8 +164,7 @@ static void run_check(struct fleet *f, struct agent *a, const struct check *c, u
     r.ran_at_unix = (int64_t)((wall_ns() - (now - ran_ns)) / NS_PER_S);
     m.check_results = &list;
     m.n_check_results = 1;
-    add(f, a, &m);
-    fleet_count(f, AM_CHECKS, 1);
+    return add(f, a, &m, AM_CHECKS);
 }
 
 void duty_before_beat(struct fleet *f, struct agent *a)
@@ -166,7 +175,8 @@ void duty_before_beat(struct fleet *f, struct agent *a)
         struct check *c = &a->duty->checks[i];
 
         for (int n = 0; c->next_ns <= now && n < RESULTS_MAX; n++) {
-            run_check(f, a, c, c->next_ns, now);
+            if (!run_check(f, a, c, c->next_ns, now))
+                break;
             c->next_ns += c->every_ns;
         }
         if (c->next_ns <= now)
@@ -192,7 +202,7 @@ static void answer_ports(struct fleet *f, struct agent *a, Agent__V1__AgentQuery
     }
     r->ports = list;
     r->n_ports = 3;
-    add(f, a, m);
+    add(f, a, m, AM_QUERIES);
 }
 
 static void answer_services(struct fleet *f, struct agent *a, Agent__V1__AgentQueryResult *r,
@@ -210,7 +220,7 @@ static void answer_services(struct fleet *f, struct agent *a, Agent__V1__AgentQu
     }
     r->services = list;
     r->n_services = 2;
-    add(f, a, m);
+    add(f, a, m, AM_QUERIES);
 }
 
 static void answer_query(struct fleet *f, struct agent *a, const Agent__V1__AgentQuery *q)
@@ -230,9 +240,8 @@ static void answer_query(struct fleet *f, struct agent *a, const Agent__V1__Agen
     } else {
         r.status = "error";
         r.error = "unknown query type";
-        add(f, a, &m);
+        add(f, a, &m, AM_QUERIES);
     }
-    fleet_count(f, AM_QUERIES, 1);
 }
 
 void duty_queries(struct fleet *f, struct agent *a, Agent__V1__AgentQuery **v, size_t n)
@@ -262,9 +271,8 @@ static void send_result(struct fleet *f, struct agent *a, const char *id, const 
     r.error = error ? (char *)error : "";
     m.task_results = &list;
     m.n_task_results = 1;
-    add(f, a, &m);
-    fleet_count(f, AM_TASKS, 1);
-    agent_extra(f, a);
+    if (add(f, a, &m, AM_TASKS))
+        agent_extra(f, a);
 }
 
 static void free_task(struct task *t)
@@ -311,8 +319,8 @@ static void on_task(struct timer *timer, uint64_t now)
     p.output_chunk = text;
     m.task_progress = &list;
     m.n_task_progress = 1;
-    add(t->fleet, t->agent, &m);
-    agent_extra(t->fleet, t->agent);
+    if (add(t->fleet, t->agent, &m, AM_METRICS))
+        agent_extra(t->fleet, t->agent);
     set_pause(t);
 }
 
@@ -364,7 +372,8 @@ void duty_task_failed(struct fleet *f, struct agent *a, const char *id, const ch
     send_result(f, a, id, "software_inventory", why);
 }
 
-/* The connection's own certificate is replaced; it is shown from the next connection on. */
+/* That of the connection is replaced, and a new connection shows it, as an agent of its own would.
+ */
 void duty_certificate(struct fleet *f, struct agent *a, const char *pem, enum agent_metric counted)
 {
     uint32_t number = fleet_agent_number(f, a);
@@ -379,11 +388,14 @@ void duty_certificate(struct fleet *f, struct agent *a, const char *pem, enum ag
     fleet_count(f, i ? counted : AM_CERTS_REJECTED, 1);
     if (!i)
         fleet_fault(f, OP_UNEXPECTED, "a client certificate that is not of the agent's key");
-    if (i && l->cert && l->cert_agent == number) {
+    if (i && f->job->opts->client_certificate != CERT_NONE &&
+        (!l->cert || l->cert_agent == number)) {
         free(l->cert);
         l->cert = der;
         l->cert_len = (uint32_t)len;
+        l->cert_agent = number;
         der = NULL;
+        link_turn(l);
     }
     identity_free(i);
     free(der);

@@ -193,13 +193,13 @@ static void link_lost(struct link *l, const struct stream_end *end)
             stream_free(&a->stream);
             agent_lost(f, a, end);
             told = true;
-        } else if (a->state == AGENT_READY) {
+        } else if (a->state == AGENT_READY && end->outcome != OP_OK) {
             told |= a->first != NULL;
             agent_fail_beats(f, a, end->outcome, end->why);
         }
         wanted |= a->state == AGENT_READY;
     }
-    if (!told)
+    if (!told && end->outcome != OP_OK)
         fleet_fault(f, end->outcome, end->why);
     if (wanted)
         link_want(l, 0);

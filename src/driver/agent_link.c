@@ -21,7 +21,9 @@
 
 #define WINDOW            (64 << 10) /* of a stream; a message of 4 MiB comes in pieces */
 #define CONNECTION_WINDOW (1 << 20)
-#define BACKOFF_MAX_S     60
+#define BACKOFF_LAST_S    40 /* and half as much again: 60 */
+#define DRAIN_NS          (2 * NS_PER_S)
+#define TURN_NS           NS_PER_S
 
 static void on_ready(struct conn *c);
 static void on_timer(struct timer *t, uint64_t now);
@@ -36,6 +38,7 @@ void links_init(struct links *all, const struct link_config *c, struct event_bas
     all->in = xcalloc(1, LINK_IN);
     all->out = xcalloc(1, LINK_OUT);
     all->step = 1;
+    all->keepalive_ns = c->keepalive_ns;
 }
 
 void links_fini(struct links *all)
@@ -57,11 +60,16 @@ void link_init(struct link *l, struct links *all, uint32_t number)
 
 uint64_t link_backoff(uint64_t *rng, uint8_t *tries)
 {
-    uint64_t s = *tries < 6 ? UINT64_C(1) << *tries : BACKOFF_MAX_S;
+    uint64_t s = *tries < 6 ? UINT64_C(1) << *tries : BACKOFF_LAST_S;
 
     if (*tries < 6)
         ++*tries;
-    return (uint64_t)((double)(s * NS_PER_S) * (0.5 + rng_unit(rng_next(rng))));
+    return (uint64_t)((double)(s * NS_PER_S) * (1 + rng_unit(rng_next(rng)) / 2));
+}
+
+uint32_t link_streams(const struct link *l)
+{
+    return l->h2 ? h2_peer_streams(l->h2) : UINT32_MAX;
 }
 
 void link_answered(struct link *l)
@@ -105,10 +113,52 @@ void link_break(struct link *l, enum outcome outcome, const char *why)
     if (l->state == LINK_CONNECTING)
         l->all->connecting--;
     drop(l);
+    l->turning = false;
     l->state = LINK_CLOSED;
     timers_set(l->all->timers, &l->timer, now_ns() + link_backoff(&l->all->rng, &l->tries));
     l->all->config->lost(l, &end);
     pump(l->all);
+}
+
+void link_drain(struct link *l)
+{
+    if (l->state != LINK_OPEN)
+        return;
+    l->state = LINK_DRAINING;
+    timers_set(l->all->timers, &l->timer, now_ns() + DRAIN_NS);
+}
+
+void link_turn(struct link *l)
+{
+    if (l->state != LINK_OPEN || l->turning)
+        return;
+    l->turning = true;
+    timers_set(l->all->timers, &l->timer, l->opened_ns + TURN_NS);
+}
+
+/* What was to be answered before the end has been, or its time is over. */
+static void drained(struct link *l)
+{
+    static const struct stream_end turned = {OP_OK, -1, true, "opened anew"};
+
+    if (!l->turning || l->goaway || l->unanswered > 0) {
+        link_break(l, OP_RESET,
+                   l->turning && !l->goaway ? "closed for a new certificate"
+                                            : "the server ended the connection (GOAWAY)");
+        return;
+    }
+    drop(l);
+    l->state = LINK_CLOSED;
+    timers_set(l->all->timers, &l->timer, now_ns());
+    l->all->config->lost(l, &turned);
+}
+
+void link_calm(struct link *l)
+{
+    struct links *all = l->all;
+
+    if (all->keepalive_ns < 2 * l->keepalive_ns)
+        all->keepalive_ns = 2 * l->keepalive_ns;
 }
 
 void link_free(struct link *l)
@@ -131,8 +181,9 @@ static void speak(struct link *l, uint64_t now)
     l->all->connecting--;
     l->state = LINK_OPEN;
     l->h2 = h2_new(&config, &link_events, l);
-    l->heard_ns = now;
-    timers_set(l->all->timers, &l->timer, now + l->all->config->keepalive_ns);
+    l->opened_ns = l->heard_ns = now;
+    l->keepalive_ns = l->all->keepalive_ns;
+    timers_set(l->all->timers, &l->timer, now + l->keepalive_ns);
     link_dirty(l);
     if (l->all->config->secured)
         l->all->config->secured(l);
@@ -140,6 +191,7 @@ static void speak(struct link *l, uint64_t now)
     l->identity = NULL;
     l->conn.identity = NULL;
     l->all->config->opened(l);
+    l->turning = false;
     pump(l->all);
 }
 
@@ -221,9 +273,9 @@ static void keep_alive(struct link *l, uint64_t now)
     const struct link_config *c = l->all->config;
     char limit[UNITS_MAX], why[96];
 
-    if (now < l->heard_ns + c->keepalive_ns) {
+    if (now < l->heard_ns + l->keepalive_ns) {
         l->pinged = false;
-        timers_set(l->all->timers, &l->timer, l->heard_ns + c->keepalive_ns);
+        timers_set(l->all->timers, &l->timer, l->heard_ns + l->keepalive_ns);
     } else if (!l->pinged) {
         l->pinged = true;
         h2_ping(l->h2);
@@ -234,6 +286,13 @@ static void keep_alive(struct link *l, uint64_t now)
                  units_print_duration((double)c->keepalive_timeout_ns, limit));
         link_break(l, OP_TIMEOUT, why);
     }
+}
+
+static void turn(struct link *l)
+{
+    link_drain(l);
+    if (l->unanswered == 0)
+        drained(l);
 }
 
 static void on_timer(struct timer *t, uint64_t now)
@@ -251,10 +310,13 @@ static void on_timer(struct timer *t, uint64_t now)
                                                   : "no connection in time");
         break;
     case LINK_OPEN:
-        keep_alive(l, now);
+        if (l->turning)
+            turn(l);
+        else
+            keep_alive(l, now);
         break;
     case LINK_DRAINING:
-        link_break(l, OP_RESET, "the server ended the connection (GOAWAY)");
+        drained(l);
         break;
     }
 }
@@ -286,7 +348,7 @@ static bool receive(struct link *l)
         link_dirty(l);
     if (l->state != LINK_DRAINING || l->unanswered > 0)
         return true;
-    link_break(l, OP_RESET, "the server ended the connection (GOAWAY)");
+    drained(l);
     return false;
 }
 

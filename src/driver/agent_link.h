@@ -3,15 +3,17 @@
  *
  * A link is opened by link_want(), says opened() when calls may begin, and lost() when it has gone;
  * it does not know its streams, so that the owner tells them then.  It waits before it is opened
- * again: 1 s doubling to 60 s, spread by half of that, until something has been answered on it.
- * Nothing is sent before links_flush().
+ * again: see link_backoff(), until something has been answered on it.  Nothing is sent before
+ * links_flush().
  *
  * A stream belongs to its owner, who embeds it.  Between stream_open() or stream_call() and ended()
  * it has an id; ended() comes once, unless the link was lost or the owner gave up before with
  * stream_cancel().
  *
  * After a GOAWAY (RFC 9113 6.8) nothing new is sent: what is unanswered has DRAIN_NS to be
- * answered, and then the connection is closed and opened anew.
+ * answered, and then the connection is closed and opened anew.  link_turn() does the same for our
+ * own ends, when the connection is TURN_NS old; lost() has OP_OK then, nothing was unanswered, and
+ * there is no wait.
  */
 #pragma once
 
@@ -83,7 +85,8 @@ struct link {
     uint32_t unanswered; /* kept by the owner: what a draining link waits for */
     uint8_t state, tries;
     bool dirty, wanted, pinged, listed; /* listed: among those that wait for their turn */
-    uint64_t heard_ns;
+    bool turning;                       /* from link_turn() until it is open again */
+    uint64_t opened_ns, heard_ns, keepalive_ns;
     struct link *next_dirty, *next_waiting;
     unsigned char *cert;           /* DER of the client certificate; NULL: none */
     uint32_t cert_len, cert_agent; /* cert_agent: whose */
@@ -101,7 +104,8 @@ struct links { /* of one thread */
     uint32_t connecting; /* at once, at most LINKS_CONNECTING */
     bool pumping;
     uint64_t rng;
-    uint64_t flush_ns; /* when the flush of the link that is being flushed began */
+    uint64_t keepalive_ns; /* longer than the configured one if a server has asked for calm */
+    uint64_t flush_ns;     /* when the flush of the link that is being flushed began */
     uint64_t sent, received;
     unsigned turn, step; /* source addresses */
     struct link_head head;
@@ -119,14 +123,22 @@ void links_flush(struct links *all);
 void link_init(struct link *l, struct links *all, uint32_t number);
 void link_want(struct link *l, uint64_t now); /* opens it, or does nothing if it is on its way */
 void link_break(struct link *l, enum outcome outcome, const char *why); /* closes it, now */
+void link_turn(struct link *l);                                         /* opens it anew, soon */
 void link_free(struct link *l);                                         /* without a word */
+uint32_t link_streams(const struct link *l); /* that the server takes at a time */
 void link_answered(struct link *l); /* something was: the next failure is the first one again */
 
-/* 1 s doubling to 60 s with each of `*tries`, times 0.5 to 1.5, in ns. */
+/* 1 s doubling with each of `*tries` and up to half as much again, at most 60 s; in ns. */
 uint64_t link_backoff(uint64_t *rng, uint8_t *tries);
 
-/* Between agent_link.c and agent_streams.c: there is something to send; what the session tells. */
+/*
+ * Between agent_link.c and agent_streams.c: there is something to send; nothing new is sent any
+ * more; the server finds our pings too many (gRPC's answer is to double the time between them);
+ * what the session tells.
+ */
 void link_dirty(struct link *l);
+void link_drain(struct link *l);
+void link_calm(struct link *l);
 extern const struct h2_events link_events;
 
 /* False: the link takes no further streams. */

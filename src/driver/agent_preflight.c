@@ -48,22 +48,52 @@ static const char *cure_of(int code)
         return "; the run's id was used before: choose another --run-id, or clean that run up";
     case GRPC_UNIMPLEMENTED:
         return "; this server has no agent.v1.IngestService";
+    case GRPC_PERMISSION_DENIED:
+        return "; may the token enrol agents?";
+    case GRPC_RESOURCE_EXHAUSTED:
+        return "; has the token uses left, and does the server limit registrations?";
     default:
-        return "";
+        return "; what does the server's log say?";
     }
+}
+
+/* False: more agents are to share a connection than the server takes streams on it. */
+static bool has_room(struct trial *t)
+{
+    const struct agent_job *j = t->fleet.job;
+    uint32_t links = (j->agents + (uint32_t)j->fan_out - 1) / (uint32_t)j->fan_out;
+    uint32_t each = (j->agents + links - 1) / links, room = link_streams(&t->link);
+
+    if (each <= room)
+        return true;
+    return err_set(t->e,
+                   "preflight: the server takes %u streams on a connection, and %u agents are to "
+                   "share one: set fan_out to %u or less",
+                   (unsigned)room, (unsigned)each, (unsigned)room);
 }
 
 static void judge(struct trial *t, const Agent__V1__RegisterResponse *m)
 {
-    if (strcmp(m->status, "active") == 0 && *m->jwt_token) {
-        finish(t, true);
+    bool active = strcmp(m->status, "active") == 0;
+
+    if (active && *m->jwt_token && *m->agent_id) {
+        finish(t, has_room(t));
         return;
     }
     finish(t, false);
-    err_set(t->e,
-            "preflight: the token does not approve agents by itself: Register answered with status "
-            "\"%.40s\"; use an enrolment token with auto-approve",
-            m->status);
+    if (active)
+        err_set(t->e,
+                "preflight: Register answered with status \"active\" and no %s; is this an ingest "
+                "of agent.v1?",
+                *m->agent_id ? "jwt_token" : "agent_id");
+    else if (strcmp(m->status, "pending") == 0)
+        err_set(t->e, "preflight: the token does not approve agents by itself: Register answered "
+                      "with status \"pending\"; use an enrolment token with auto-approve");
+    else
+        err_set(t->e,
+                "preflight: Register answered with status \"%.40s\"%s%.100s; use an enrolment "
+                "token with auto-approve",
+                m->status, *m->message ? ": " : "", m->message);
 }
 
 static void done(struct rpc *c, const struct stream_end *end)
@@ -75,6 +105,8 @@ static void done(struct rpc *c, const struct stream_end *end)
         return;
     if (end->outcome != OP_OK) {
         finish(t, false);
+        if (!rpc_is_certain(end))
+            ((struct agent_job *)t->fleet.job)->doubts++;
         if (end->code < 0)
             err_set(t->e, "preflight: %s", end->why);
         else
@@ -125,7 +157,7 @@ static void lost(struct link *l, const struct stream_end *end)
     }
 }
 
-static void loop(struct trial *t, struct event_base *base)
+static void loop(struct trial *t, struct event_base *base, const volatile int *interrupted)
 {
     uint64_t end = now_ns() + PATIENCE;
 
@@ -137,9 +169,9 @@ static void loop(struct trial *t, struct event_base *base)
         links_flush(&t->fleet.links);
         if (t->over)
             break;
-        if (now > end) {
+        if (now > end || (interrupted && *interrupted)) {
             finish(t, false);
-            err_set(t->e, "preflight: no answer within 15s");
+            err_set(t->e, "preflight: %s", now > end ? "no answer within 15s" : "interrupted");
             break;
         }
         event_base_loopexit(base, &tick);
@@ -154,7 +186,6 @@ bool preflight(struct agent_job *j, struct job *job, struct err *e)
     struct link_config config = j->link;
     bool ok;
 
-    (void)job;
     config.opened = opened;
     config.lost = lost;
     config.identity = NULL;
@@ -164,8 +195,10 @@ bool preflight(struct agent_job *j, struct job *job, struct err *e)
     links_init(&t->fleet.links, &config, base, &t->timers);
     link_init(&t->link, &t->fleet.links, 0);
     link_want(&t->link, now_ns());
-    loop(t, base);
+    loop(t, base, job->interrupted);
     ok = t->ok;
+    j->doubts +=
+        t->fleet.calls && t->fleet.calls->running; /* the answer may have been on its way */
     t->over = true;
     link_free(&t->link);
     rpcs_free(&t->fleet);

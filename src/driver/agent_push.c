@@ -3,7 +3,8 @@
  *
  * A reply says ok and may bring the host's checks, an update or a server certificate.  What the
  * server's ticker pushes in between always has queries, a task, cancellations or a client
- * certificate in it, which a reply never has; sessions of a terminal may stand in either.
+ * certificate in it, which a reply never has; sessions of a terminal may stand in either, and both
+ * say ok.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +132,8 @@ static enum push kind_of(const Agent__V1__HeartbeatResponse *m)
         *m->pending_client_cert_pem)
         return PUSH_ONLY;
     if (m->ok)
-        return PUSH_REPLY;
+        return m->n_pending_terminal_sessions || m->n_cancel_terminal_sessions ? PUSH_EITHER
+                                                                               : PUSH_REPLY;
     return m->n_pending_terminal_sessions || m->n_cancel_terminal_sessions ? PUSH_ONLY
                                                                            : PUSH_REFUSED_REPLY;
 }
@@ -155,7 +157,7 @@ enum push push_take(struct fleet *f, struct agent *a, struct grpc_span message)
     }
     kind = kind_of(m);
     obey(f, a, m);
-    if (kind == PUSH_REPLY && !m->n_pending_terminal_sessions && !*m->pending_server_cert_pem)
+    if (kind == PUSH_REPLY && !*m->pending_server_cert_pem)
         duty_of(a)->seen = hash;
     bump_reset(f->bump);
     return kind;

@@ -65,16 +65,22 @@ void register_woken(struct fleet *f, struct agent *a)
         agent_ready(f, a);
 }
 
+/* By the beats that wait for it; if there are none, once. */
+static void tell(struct fleet *f, struct agent *a, enum outcome outcome, const char *why)
+{
+    if (a->first)
+        agent_fail_beats(f, a, outcome, why);
+    else
+        fleet_fault(f, outcome, why);
+}
+
 static void fail(struct rpc *c, enum outcome outcome, const char *why)
 {
     struct fleet *f = c->fleet;
     struct agent *a = c->agent;
 
     fleet_count(f, AM_REGISTER_FAILED, 1);
-    if (a->first)
-        agent_fail_beats(f, a, outcome, why);
-    else
-        fleet_fault(f, outcome, why);
+    tell(f, a, outcome, why);
     fleet_rest(f, a, fleet_backoff(f, &a->tries));
 }
 
@@ -119,8 +125,8 @@ static void settle(struct rpc *c, const Agent__V1__RegisterResponse *m)
         active(c, m);
     } else if (strcmp(m->status, "pending") == 0) {
         fleet_count(c->fleet, AM_PENDING, 1);
-        agent_fail_beats(c->fleet, c->agent, OP_UNEXPECTED,
-                         "Register: pending: the token does not approve by itself");
+        tell(c->fleet, c->agent, OP_UNEXPECTED,
+             "Register: pending: the token does not approve by itself");
         fleet_rest(c->fleet, c->agent, (uint64_t)c->fleet->job->opts->poll);
     } else {
         if (strcmp(m->status, "revoked") == 0)
@@ -131,7 +137,7 @@ static void settle(struct rpc *c, const Agent__V1__RegisterResponse *m)
     }
 }
 
-/* Whether the server has a host of the agent: only an answer tells, and a status without one. */
+/* Whether the server has a host of the agent: only an answer tells, or a refusal. */
 static void note_host(struct rpc *c, const struct stream_end *end)
 {
     struct agent_job *j = (struct agent_job *)c->fleet->job;
@@ -141,10 +147,10 @@ static void note_host(struct rpc *c, const struct stream_end *end)
         a->known = true;
         j->hosts++;
     }
-    if ((end->outcome == OP_OK || end->code >= 0) && a->doubted) {
+    if (end->outcome == OP_OK && a->doubted) {
         a->doubted = false;
         j->doubts--;
-    } else if (end->outcome != OP_OK && end->code < 0 && !a->known && !a->doubted) {
+    } else if (!rpc_is_certain(end) && !a->known && !a->doubted) {
         a->doubted = true;
         j->doubts++;
     }

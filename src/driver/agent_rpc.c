@@ -170,6 +170,26 @@ bool rpc_begin(struct rpc *c, struct link *l, uint64_t timeout_ns)
     return true;
 }
 
+bool rpc_is_certain(const struct stream_end *end)
+{
+    if (end->outcome == OP_OK)
+        return true;
+    if (end->outcome != OP_UNEXPECTED || end->code < 0)
+        return false;
+    switch (end->code) {
+    case GRPC_CANCELLED:
+    case GRPC_UNKNOWN:
+    case GRPC_DEADLINE_EXCEEDED:
+    case GRPC_ABORTED:
+    case GRPC_INTERNAL:
+    case GRPC_UNAVAILABLE:
+    case GRPC_DATA_LOSS:
+        return false;
+    default:
+        return true;
+    }
+}
+
 void rpc_go_on(struct rpc *c)
 {
     if (c->waits && c->stream.id)

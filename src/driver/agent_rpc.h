@@ -45,8 +45,10 @@ struct rpc {
 struct rpc *rpc_new(struct fleet *f, struct agent *a, const struct rpc_kind *kind);
 bool rpc_begin(struct rpc *c, struct link *l,
                uint64_t timeout_ns); /* false: the link is not open */
-void rpc_go_on(struct rpc *c);       /* make() is asked again */
-void rpc_abandon(struct rpc *c);     /* without done() */
+/* Whether the call's end says what the server did: a loss, a time-out or its own trouble do not. */
+bool rpc_is_certain(const struct stream_end *end);
+void rpc_go_on(struct rpc *c);   /* make() is asked again */
+void rpc_abandon(struct rpc *c); /* without done() */
 void rpcs_lost(struct fleet *f, struct link *l, const struct stream_end *end);
 void rpcs_free(struct fleet *f);
 

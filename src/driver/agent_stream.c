@@ -77,6 +77,7 @@ static void set_fields(const struct agent_job *j, struct h2_field out[FIELDS])
 
 void agent_open(struct fleet *f, struct agent *a)
 {
+    struct link *l = fleet_link(f, a);
     struct h2_field fields[FIELDS];
 
     if (!a->token) {
@@ -85,9 +86,9 @@ void agent_open(struct fleet *f, struct agent *a)
     }
     a->stream.kind = &heartbeat;
     set_fields(f->job, fields);
-    if (!stream_open(fleet_link(f, a), &a->stream, fields, FIELDS))
+    if (!stream_open(l, &a->stream, fields, FIELDS))
         return;
-    if (a->opened)
+    if (a->opened && !l->turning)
         fleet_count(f, AM_RECONNECTS, 1);
     a->state = AGENT_OPENING;
     a->ready_to_send = false;
@@ -198,13 +199,27 @@ static void now_up(struct fleet *f, struct agent *a, struct link *l)
     link_answered(l);
 }
 
+static void maybe_renew(struct fleet *f, struct agent *a)
+{
+    const struct agent_opts *o = f->job->opts;
+    double share;
+
+    if (!o->renew || !f->lane || fleet_link(f, a)->state != LINK_OPEN)
+        return;
+    share = (double)f->lane->job->fleet.interval / (double)o->renew;
+    if (rng_unit(rng_next(&f->rng)) < share)
+        renew_begin(f, a);
+}
+
 static void answered(struct fleet *f, struct agent *a, struct link *l, bool ok)
 {
     struct beat *b = a->first;
     uint64_t at = l->conn.received_ns, rtt;
 
     if (!b || !b->sent_ns) {
-        fleet_fault(f, OP_PROTOCOL, "Heartbeat: a reply that no beat had asked for");
+        if (!a->loose)
+            fleet_fault(f, OP_PROTOCOL, "Heartbeat: a reply that no beat had asked for");
+        a->loose = false;
         return;
     }
     rtt = at > b->sent_ns ? at - b->sent_ns : 0;
@@ -222,24 +237,14 @@ static void answered(struct fleet *f, struct agent *a, struct link *l, bool ok)
         op_value(op, AM_BEAT_RTT, (double)rtt);
         op_done_at(op, ok ? OP_OK : OP_UNEXPECTED, ok ? NULL : "Heartbeat: the reply is not ok",
                    at);
+        if (ok)
+            maybe_renew(f, a);
     } else {
         fleet_trend(f, AM_BEAT_RTT, true, rtt);
     }
     beat_free(f, b);
     if (a->stormed)
         storm_answered(f, a, at);
-}
-
-static void maybe_renew(struct fleet *f, struct agent *a)
-{
-    const struct agent_opts *o = f->job->opts;
-    double share;
-
-    if (!o->renew || !f->lane)
-        return;
-    share = (double)f->lane->job->fleet.interval / (double)o->renew;
-    if (rng_unit(rng_next(&f->rng)) < share)
-        renew_begin(f, a);
 }
 
 static const char *message(struct link *l, struct stream *s, struct grpc_span m)
@@ -250,10 +255,15 @@ static const char *message(struct link *l, struct stream *s, struct grpc_span m)
     switch (push_take(f, a, m)) {
     case PUSH_REPLY:
         answered(f, a, l, true);
-        maybe_renew(f, a);
         break;
     case PUSH_REFUSED_REPLY:
         answered(f, a, l, false);
+        break;
+    case PUSH_EITHER:
+        if (!a->first || !a->first->sent_ns)
+            break;
+        answered(f, a, l, true);
+        a->loose = true;
         break;
     case PUSH_ONLY:
         break;
@@ -311,12 +321,14 @@ void agent_lost(struct fleet *f, struct agent *a, const struct stream_end *end)
     bool was_up = a->state == AGENT_UP;
     char why[AGENT_WHY];
 
-    stream_explain("Heartbeat", end, why);
     f->up -= was_up;
-    fleet_rpc(f, "Heartbeat", end);
     a->state = AGENT_READY;
     a->ready_to_send = false;
     duty_drop_spill(a);
+    if (end->transport && end->outcome == OP_OK) /* link_turn(): nothing has gone wrong */
+        return;
+    stream_explain("Heartbeat", end, why);
+    fleet_rpc(f, "Heartbeat", end);
     if (fail_beats(f, a, !was_up, outcome, why) == 0)
         fleet_fault(f, outcome, why);
     if (end->code == GRPC_UNAUTHENTICATED || end->code == GRPC_NOT_FOUND) {

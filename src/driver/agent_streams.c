@@ -8,8 +8,6 @@
 #include "base/clock.h"
 #include "driver/agent_link.h"
 
-#define DRAIN_NS (2 * NS_PER_S)
-
 /* The fields of an answer's head or trailers; both are short lists. */
 static void on_field(void *owner, void *stream, const struct h2_field *f)
 {
@@ -152,10 +150,9 @@ static void on_goaway(void *owner, const char *code)
     struct link *l = owner;
 
     l->goaway = code;
-    if (l->state != LINK_OPEN)
-        return;
-    l->state = LINK_DRAINING;
-    timers_set(l->all->timers, &l->timer, now_ns() + DRAIN_NS);
+    if (code && strcmp(code, "ENHANCE_YOUR_CALM") == 0)
+        link_calm(l);
+    link_drain(l);
 }
 
 const struct h2_events link_events = {

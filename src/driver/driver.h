@@ -75,6 +75,7 @@ struct job { /* one step being run */
     int lane_count;
     int max_ops; /* over all lanes */
     struct fleet_shape fleet;
+    const volatile int *interrupted; /* not 0: prepare() had better give up; or NULL */
 };
 
 struct lane { /* one thread's share of a step */

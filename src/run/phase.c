@@ -68,6 +68,7 @@ static bool prepare_step(struct phase_run *p, struct step_run *s)
                           .opts = step->opts,
                           .arena = p->c->arena,
                           .engine = &p->board,
+                          .interrupted = p->c->interrupted,
                           .declared = &step->declared};
     s->job.priv = arena_alloc(p->c->arena, d->job_size);
     s->job.verify = step->load.executor == EX_ONCE;

@@ -78,6 +78,16 @@ check "each beat that was due was sent and answered" \
     metric "n('beats_due') == n('beats_sent') == n('beats_answered') == n('iterations') > 0"
 check "every message has a round trip of its own" \
     metric "n('beat_rtt') == n('beats_answered') + n('beats_extra')"
+check "a terminal that is announced twice is no reply too many" metric "'no beat had asked' not in e"
+
+echo '{"renew": true}' >"$TMP/renew.json"
+serve renewed --mtls --push "$TMP/renew.json"
+fleet 0 "certificates are renewed by the server"
+unserve
+check "each connection was opened anew and shows the new one" \
+    seen "r['renewed_used'] >= 15 and r['certificate_own'] == 10"
+check "which is neither a failure nor a reconnect" \
+    metric "n('certificates_pushed') >= 10 and n('reconnects') == 0 and n('beats_answered') == n('beats_due') and e == ''"
 
 serve restart --mtls
 start_run $suite --set "port=$(cat "$DIR/port")" --set "ca=$DIR/ca.pem" --set duration=7s
@@ -104,7 +114,8 @@ check "by status" metric "m['rpcs{part:UNAVAILABLE}']['count'] >= 20"
 unserve
 
 for case in "pending:--pending:does not approve agents by itself" \
-    "uses:--max-uses 0:UNAUTHENTICATED" "service:--no-service:UNIMPLEMENTED" \
+    "uses:--max-uses 0:UNAUTHENTICATED" "revoked:--status revoked:status .*revoked" \
+    "tokenless:--status active:and no jwt_token" "streams:--streams 2:set fan_out to 2 or less" "service:--no-service:UNIMPLEMENTED" \
     "alpn:--no-alpn:did not choose h2 by ALPN"; do
     name=${case%%:*} rest=${case#*:}
     # shellcheck disable=SC2086
@@ -113,6 +124,15 @@ for case in "pending:--pending:does not approve agents by itself" \
     check "says so" grep -q "${rest#*:}" "$OUT/result.json"
     unserve
 done
+
+serve hang --hang
+start_run $suite --set "port=$(cat "$DIR/port")" --set "ca=$DIR/ca.pem"
+check "the preflight waits" until_true seen "r['connections'] == 1"
+kill -INT $RUN
+wait $RUN
+expect_code 3 $? "a preflight is interrupted"
+check "and says so" grep -q "preflight: interrupted" "$OUT/result.json"
+unserve
 
 # nghttpd answers 404: our requests are HTTP/2 to it, and its answer is no gRPC.
 run 0 "a server that speaks HTTP/2 alone" tests/live/suites/agent-nghttpd.yaml

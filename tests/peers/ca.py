@@ -22,6 +22,10 @@ def private_pem(key):
                              serialization.NoEncryption()).decode()
 
 
+def serial(text):
+    return x509.load_pem_x509_certificate(text.encode()).serial_number
+
+
 def named(common, organization=None):
     parts = [x509.NameAttribute(NameOID.COMMON_NAME, common)]
     if organization:

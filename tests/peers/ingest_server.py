@@ -13,7 +13,7 @@ certificate from everybody or ignore it, and Register has to work without.
 Signals: TERM ends it, USR1 is a rolling restart (GOAWAY, then the same port anew), USR2 cuts every
 connection.  --push names a JSON file: {"checks": [{"check_id", "check_type", "interval_seconds"}],
 "queries": ["list_ports"], "tasks": [{"task_type", "config_json"}], "cancel": bool, "terminal": bool,
-"rotate": bool, "server_cert": bool}.
+"rotate": bool, "renew": bool, "server_cert": bool}.
 """
 import argparse
 import asyncio
@@ -50,6 +50,9 @@ def arguments():
     p.add_argument("--end-after", type=int, default=0, help="a stream ends, with OK, after so many beats")
     p.add_argument("--garbage", action="store_true", help="replies to beats are no protobuf")
     p.add_argument("--huge", action="store_true", help="the reply to a beat is over 4 MiB")
+    p.add_argument("--status", help="what Register answers with, and no token")
+    p.add_argument("--hang", action="store_true", help="Register is never answered")
+    p.add_argument("--streams", type=int, default=2**31 - 1, help="at a time, on one connection")
     return p.parse_args()
 
 
@@ -61,7 +64,8 @@ class Ingest:
         self.tokens = ca.Tokens()
         self.by_key, self.by_host, self.status = {}, {}, {}
         self.push = json.loads(o.push.read_text()) if o.push else {}
-        self.calls, self.certificates, self.beats, self.uses = {}, {}, {}, 0
+        self.csrs, self.renewed = {}, {}
+        self.calls, self.certificates, self.serials, self.beats, self.uses = {}, {}, {}, {}, 0
         self.seen = {"codes": {}, "keys_raw": 0, "keys_other": 0, "csr_good": 0, "csr_bad": 0, "streams": 0,
                      "streams_now": 0, "beats": 0, "beats_misnamed": 0, "first_tokens": 0, "certificate_own": 0,
                      "certificate_other": 0, "check_results": {}, "query_results": {}, "task_results": {},
@@ -94,6 +98,10 @@ class Ingest:
 
     async def Register(self, request, context):
         await self.admit(context, "Register")
+        if self.o.hang:
+            await asyncio.sleep(3600)
+        if self.o.status is not None:
+            return self.pb.RegisterResponse(agent_id="peer-agent", status=self.o.status)
         if not request.org_token or not request.public_key:
             await self.refuse(context, "Register", grpc.StatusCode.INVALID_ARGUMENT, "token and key are required")
         if request.org_token != self.o.token or self.uses >= self.o.max_uses:
@@ -111,6 +119,7 @@ class Ingest:
             self.seen["keys_raw" if raw else "keys_other"] += 1
         answer = self.pb.RegisterResponse(agent_id=agent, status=self.status[agent])
         if request.csr_der:
+            self.csrs[agent] = request.csr_der
             self.sign(request.csr_der, agent, answer)
         if answer.status == "active":
             answer.jwt_token = self.tokens.issue(agent)
@@ -153,21 +162,26 @@ class Ingest:
     def pushes(self, agent):
         """The messages that the ticker has for one stream, one after another."""
         for number, kind in enumerate(self.push.get("queries", [])):
-            m = self.pb.HeartbeatResponse()
+            m = self.pb.HeartbeatResponse(ok=True)
             m.pending_queries.add(query_id=f"q-{agent}-{number}", query_type=kind)
             yield m
         for number, task in enumerate(self.push.get("tasks", [])):
-            yield self.pb.HeartbeatResponse(pending_task=self.pb.AgentTask(task_id=f"t-{agent}-{number}", **task))
+            yield self.pb.HeartbeatResponse(ok=True, pending_task=self.pb.AgentTask(task_id=f"t-{agent}-{number}", **task))
             if self.push.get("cancel"):
-                yield self.pb.HeartbeatResponse(cancel_task_ids=[f"t-{agent}-{number}"])
+                yield self.pb.HeartbeatResponse(ok=True, cancel_task_ids=[f"t-{agent}-{number}"])
         if self.push.get("terminal"):
-            m = self.pb.HeartbeatResponse()
+            m = self.pb.HeartbeatResponse(ok=True)
             m.pending_terminal_sessions.add(session_id=f"s-{agent}", cols=80, rows=24, username="peer")
             yield m
         if self.push.get("rotate"):
             key = ca.AgentKey()  # a certificate that the agent has no key for: it has to be told, not used blindly
             made, until = self.agents.client(key.csr(), agent)
-            yield self.pb.HeartbeatResponse(pending_client_cert_pem=made, pending_client_cert_not_after_unix=until,
+            yield self.pb.HeartbeatResponse(ok=True, pending_client_cert_pem=made, pending_client_cert_not_after_unix=until,
+                                            agent_ca_cert_pem=ca.pem(self.agents.certificate))
+        if self.push.get("renew") and agent not in self.renewed:
+            made, until = self.agents.client(self.csrs[agent], agent)
+            self.renewed[agent] = made
+            yield self.pb.HeartbeatResponse(ok=True, pending_client_cert_pem=made, pending_client_cert_not_after_unix=until,
                                             agent_ca_cert_pem=ca.pem(self.agents.certificate))
 
     async def tick(self, context, agent, lock):
@@ -190,6 +204,8 @@ class Ingest:
         self.seen["first_tokens"] += 1
         if owner:
             self.seen["certificate_own" if owner == agent else "certificate_other"] += 1
+            serial = self.serials.get(int(context.peer().rsplit(":", 1)[1]))
+            self.seen["renewed_used"] += serial in map(ca.serial, self.renewed.values())
         await self.converse(context, agent, first)
         self.count("codes", "Heartbeat:OK")
 
@@ -317,6 +333,7 @@ class Server:
         if certificate:
             subject = dict(item[0] for item in certificate["subject"])
             self.ingest.certificates[local] = subject["commonName"]
+            self.ingest.serials[local] = int(certificate["serialNumber"], 16)
         self.open.add(writer)
         await asyncio.gather(self.pipe(reader, inner_writer), self.pipe(inner_reader, writer))
         self.open.discard(writer)
@@ -326,6 +343,7 @@ class Server:
 
     async def listen(self):
         self.grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 4 << 20),
+                                             ("grpc.max_concurrent_streams", self.o.streams),
                                              ("grpc.http2.min_ping_interval_without_data_ms", 10000)])
         self.grpc.add_generic_rpc_handlers((self.ingest.handlers(),))
         self.inner = self.grpc.add_insecure_port("127.0.0.1:0")
