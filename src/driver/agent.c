@@ -45,9 +45,10 @@ static const struct opt agent_table[] = {
         "what the server may ask for: checks, tasks, queries, inventory, terminal; default: all "
         "but terminal, which newer servers do not have",
         .example = "[checks, tasks, queries, inventory]"),
-    OPT_TEXT(hostname_prefix, "loadtest",
-             "hostnames are prefix, run id and number; loadtest, or loadtest- and more, so that they "
-             "can be cleaned up"),
+    OPT_TEXT(
+        hostname_prefix, "loadtest",
+        "hostnames are prefix, run id and number; loadtest, or loadtest- and more, so that they "
+        "can be cleaned up"),
     OPT_TEXT(version, "dev",
              "agent version; another than dev or the newest makes servers offer an "
              "update in every reply"),
@@ -209,10 +210,11 @@ static bool agent_check(const void *opts, const struct node *at, const char *pat
         diag_add(d, pos, "%s.token: it has to come from a secret (token: \"${secrets.NAME}\")",
                  path);
     if (!cleanup_is_prefix(o->hostname_prefix))
-        diag_add(d, pos,
-                 "%s.hostname_prefix: \"%.60s\" is neither \"loadtest\" nor begins with \"loadtest-\" "
-                 "(lower-case letters, digits, dashes), and servers refuse to delete other hosts",
-                 path, o->hostname_prefix);
+        diag_add(
+            d, pos,
+            "%s.hostname_prefix: \"%.60s\" is neither \"loadtest\" nor begins with \"loadtest-\" "
+            "(lower-case letters, digits, dashes), and servers refuse to delete other hosts",
+            path, o->hostname_prefix);
     if (strlen(o->version) > 32)
         diag_add(d, pos, "%s.version: at most 32 characters", path);
     if (o->client_certificate == CERT_AGENT && o->fan_out != 1)
@@ -241,6 +243,12 @@ static void agent_needs(const void *opts, uint32_t agents, struct arena *arena,
     out->notes = arena_printf(arena, "token uses: %llu (%lu agents%s)\n",
                               (unsigned long long)agents + o->preflight, (unsigned long)agents,
                               o->preflight ? " and one for preflight" : "");
+    out->sum = arena_printf(
+        arena,
+        " (%lu agents at %d bytes, %lld on a connection of %d bytes or more, and %llu more "
+        "to register)",
+        (unsigned long)agents, AGENT_BYTES, (long long)o->fan_out, CONNECTION_BYTES,
+        (unsigned long long)desks);
 }
 
 static bool agent_prepare(struct job *job, struct err *e)

@@ -197,6 +197,7 @@ struct driver_needs {     /* of a step, before anything is sent */
     uint64_t connections; /* at once */
     uint64_t memory;      /* bytes */
     const char *notes;    /* lines for a dry run, each with its newline; or NULL */
+    const char *sum;      /* how these come about; or NULL */
 };
 
 enum {

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/arena.h"
+#include "base/memroom.h"
 #include "suite/ports.h"
 #include "suite/suite.h"
 
@@ -56,6 +57,7 @@ static void plan_step(struct step_plan *p, const struct step *s, struct arena *a
     p->sure = needs.connections;
     p->memory = needs.memory;
     p->notes = needs.notes;
+    p->sum = needs.sum;
 }
 
 void plan_make(struct plan *p, const struct suite *s, struct arena *arena)
@@ -111,36 +113,44 @@ struct pos plan_place(const struct phase_plan *p, const struct target *t)
     return most ? place_of(most->step) : p->phase->at;
 }
 
+/* Of the step that asks for the most. */
+static const char *sum_of(const struct phase_plan *p)
+{
+    const struct step_plan *most = &p->steps[0];
+
+    for (int i = 1; i < p->phase->step_count; i++)
+        if (p->steps[i].sure > most->sure)
+            most = &p->steps[i];
+    return most->sum ? most->sum : "";
+}
+
 static void descriptors_fit(const struct phase_plan *p, uint64_t have, struct diags *d)
 {
     if (p->descriptors + OWN_DESCRIPTORS <= have)
         return;
-    diag_add(d, plan_place(p, NULL),
-             "phase \"%s\" needs %llu connections at once and %d descriptors besides; this process "
-             "may have %llu: raise `ulimit -n`, or lower the load",
-             p->phase->name, (unsigned long long)p->descriptors, OWN_DESCRIPTORS,
-             (unsigned long long)have);
+    diag_add(
+        d, plan_place(p, NULL),
+        "phase \"%s\" needs %llu connections at once%s and %d descriptors besides; this process "
+        "may have %llu: raise `ulimit -n`, or lower the load",
+        p->phase->name, (unsigned long long)p->descriptors, sum_of(p), OWN_DESCRIPTORS,
+        (unsigned long long)have);
 }
 
 /* Only what a fleet is known to take; everything else is small beside it. */
 static void memory_fits(const struct phase_plan *p, struct diags *d)
 {
-    unsigned long long kib = 0;
-    char line[128], need[UNITS_MAX], have[UNITS_MAX];
-    FILE *f = p->memory ? fopen("/proc/meminfo", "r") : NULL;
+    const char *of = NULL;
+    uint64_t room = p->memory ? memroom(&of) : 0;
+    char need[UNITS_MAX], have[UNITS_MAX];
 
-    while (f && kib == 0 && fgets(line, sizeof(line), f))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) != 1)
-            kib = 0;
-    if (f)
-        fclose(f);
-    if (kib == 0 || p->memory <= kib << 10)
+    if (room == 0 || p->memory <= room)
         return;
-    diag_add(d, plan_place(p, NULL),
-             "phase \"%s\" needs about %s of memory, and %s are available: lower the number of "
-             "agents, or raise fan_out",
-             p->phase->name, units_print_size((double)p->memory, need),
-             units_print_size((double)(kib << 10), have));
+    diag_add(
+        d, plan_place(p, NULL),
+        "phase \"%s\" needs about %s of memory%s, and %s %s are available: lower the number of "
+        "agents, or raise fan_out",
+        p->phase->name, units_print_size((double)p->memory, need), sum_of(p),
+        units_print_size((double)room, have), of);
 }
 
 /* "postgres://user:password@host" anywhere in `text`. */

@@ -25,6 +25,7 @@ struct step_plan {
     uint64_t sure;      /* connections that are sure to be open at once */
     uint64_t memory;    /* bytes, where the driver knows that it is much; else 0 */
     const char *notes;  /* lines of the driver for people; or NULL */
+    const char *sum;    /* how the driver's needs come about; or NULL */
 };
 
 struct phase_plan {

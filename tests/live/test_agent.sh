@@ -125,6 +125,17 @@ for case in "pending:--pending:does not approve agents by itself" \
     unserve
 done
 
+serve refused
+(
+    ulimit -n 68
+    program run $suite --set "port=$(cat "$DIR/port")" --set "ca=$DIR/ca.pem" --out "$TMP/refused" >"$TMP/stdout" 2>"$TMP/stderr"
+)
+expect_code 2 $? "more connections than descriptors are refused"
+check "with the arithmetic" \
+    grep -q 'needs 6 connections at once (20 agents .* 4 on a connection .* and 1 more to register) and 64 descriptors besides' "$TMP/stderr"
+unserve
+check "before anything is sent" seen "r['connections'] == 0"
+
 serve hang --hang
 start_run $suite --set "port=$(cat "$DIR/port")" --set "ca=$DIR/ca.pem"
 check "the preflight waits" until_true seen "r['connections'] == 1"
