@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "target/ingest_pages.h"
 #include "target/ingest_record.h"
+#include "target/ingest_share.h"
 #include "target/ingest_sql.h"
 #include "target/ingest_state.h"
 #include "target/reply.h"
@@ -121,6 +122,8 @@ static void delete_hosts(struct ingest *g, const char *prefix, struct reply *re)
     int64_t deleted = 0;
     bool ok;
 
+    if (g->sql)
+        ingest_share_find_hosts(g, prefix);
     pthread_mutex_lock(&g->lock);
     ok = delete_all(g, prefix, &deleted, failed);
     g->deleted_hosts += (uint64_t)deleted;

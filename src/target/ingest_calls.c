@@ -98,33 +98,41 @@ void calls_pinged(struct calls *cs, uint64_t now)
     h2_goaway(cs->h2, H2_GOAWAY_CALM, "too_many_pings");
 }
 
-/* Deleting a host revokes the certificates of its agent. */
-static bool is_revoked(struct calls *cs)
+static enum agent_status status_of_peer(struct calls *cs)
 {
     struct ingest *g = cs->ingest;
-    struct ingest_agent *a;
-    bool revoked;
+    const struct ingest_agent *a;
+    enum agent_status status;
 
     pthread_mutex_lock(&g->lock);
     a = ingest_table_id(&g->table, cs->agent, strlen(cs->agent));
-    revoked = !a || a->status == INGEST_REVOKED;
+    status = a ? (enum agent_status)a->status : INGEST_DELETED;
     pthread_mutex_unlock(&g->lock);
-    return revoked;
+    return status;
 }
 
 bool call_admitted(struct call *c)
 {
     struct calls *cs = c->calls;
+    enum agent_status status;
 
     if (!cs->ingest->mutual)
         return true;
     if (!cs->identity)
         cs->identity = (uint8_t)(1 + authority_peer(cs->ssl, cs->agent));
-    if (cs->identity == 1 + AUTHORITY_NONE)
+    if (cs->identity == 1 + AUTHORITY_NONE) {
         call_finish(c, GRPC_UNAUTHENTICATED, "client certificate required for this RPC");
-    else if (cs->identity == 1 + AUTHORITY_UNKNOWN)
+        return false;
+    }
+    if (cs->identity == 1 + AUTHORITY_UNKNOWN) {
         call_finish(c, GRPC_UNAUTHENTICATED, "client certificate names no agent");
-    else if (is_revoked(cs))
+        return false;
+    }
+    status = status_of_peer(cs);
+    if (status == INGEST_DELETED && call_look(c, cs->agent, NULL))
+        return false;
+    /* Deleting a host revokes the certificates of its agent. */
+    if (status == INGEST_DELETED || status == INGEST_REVOKED)
         call_finish(c, GRPC_UNAUTHENTICATED, "client certificate has been revoked");
     return c->phase == CALL_OPEN;
 }

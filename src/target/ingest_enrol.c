@@ -13,11 +13,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/digest.h"
-#include "target/ingest_record.h"
+#include "target/ingest_share.h"
 
 #define NAME_MAX_LEN 253
 #define ADDRESSES    64
 #define TAGS         64
+#define TRIES        3
 
 static bool is_plain(const char *text, size_t max)
 {
@@ -94,16 +95,6 @@ static void approve(const struct ingest *g, struct ingest_agent *a)
         a->status = INGEST_ACTIVE;
 }
 
-static void keep_cert_key(const struct enrolment *n, struct ingest_agent *a)
-{
-    if (!n->ingest->script.rotates || a->cert_key || n->cert_key_len == 0)
-        return;
-    a->cert_key = xcalloc(1, 2 + n->cert_key_len);
-    a->cert_key[0] = (unsigned char)(n->cert_key_len >> 8);
-    a->cert_key[1] = (unsigned char)n->cert_key_len;
-    memcpy(a->cert_key + 2, n->cert_key, n->cert_key_len);
-}
-
 /* Under the lock. */
 static enum grpc_code decide(struct enrolment *n)
 {
@@ -127,7 +118,8 @@ static enum grpc_code decide(struct enrolment *n)
         }
     }
     approve(g, a);
-    keep_cert_key(n, a);
+    if (g->script.rotates && n->cert_key_len > 0)
+        ingest_agent_keep(a, n->cert_key, n->cert_key_len);
     a->queued = a->status == INGEST_PENDING && n->cert_key_len > 0;
     n->queued = a->queued;
     n->status = a->status == INGEST_OFFLINE ? INGEST_ACTIVE : (enum agent_status)a->status;
@@ -198,23 +190,44 @@ static void settle(struct enrolment *n)
     pthread_mutex_unlock(&n->ingest->lock);
 }
 
+static enum grpc_code admit(struct enrolment *n)
+{
+    return n->ingest->sql ? ingest_share_enrol(n->ingest, n) : ingest_token_use(n->ingest);
+}
+
+/* Another server may have enrolled the same key meanwhile, and then the agent is known. */
+static enum grpc_code enrol_all(struct enrolment *n)
+{
+    enum grpc_code code = GRPC_INTERNAL;
+
+    for (int i = 0; i < TRIES; i++) {
+        if (n->ingest->sql &&
+            !ingest_share_find_holders(n->ingest, n->request->public_key, hostname_of(n)))
+            return GRPC_INTERNAL;
+        settle(n);
+        if (n->code != GRPC_OK || !n->fresh)
+            return GRPC_OK; /* `code` says it */
+        code = admit(n);
+        if (code == GRPC_OK)
+            return code;
+        undo(n);
+        if (code != GRPC_ALREADY_EXISTS)
+            return code;
+        n->fresh = n->queued = false;
+    }
+    return GRPC_INTERNAL;
+}
+
 void enrolment_judge(struct enrolment *n)
 {
     enum grpc_code code;
 
     n->token.text = n->request->org_token;
     code = ingest_token_check(n->ingest, &n->token);
-    if (code != GRPC_OK) {
-        decline(n, code);
-        return;
+    if (code == GRPC_OK) {
+        read_keys(n);
+        code = enrol_all(n);
     }
-    read_keys(n);
-    settle(n);
-    if (n->code != GRPC_OK || !n->fresh)
-        return;
-    code = ingest_token_use(n->ingest, &n->token);
-    if (code != GRPC_OK) {
-        undo(n);
+    if (code != GRPC_OK)
         decline(n, code);
-    }
 }

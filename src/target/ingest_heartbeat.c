@@ -153,12 +153,13 @@ static enum grpc_code admit(struct call *c, const char *id, const char **why)
         return GRPC_PERMISSION_DENIED;
     }
     a->status = INGEST_ACTIVE;
+    a->foreign = false;
     a->streams++;
     c->agent = a;
     return GRPC_OK;
 }
 
-static bool begin(struct call *c, const struct skim *m)
+static bool begin(struct call *c, const struct skim *m, const struct grpc_span *message)
 {
     struct ingest *g = c->calls->ingest;
     const char *why = "invalid or expired token";
@@ -172,6 +173,8 @@ static bool begin(struct call *c, const struct skim *m)
         code = admit(c, id, &why);
         pthread_mutex_unlock(&g->lock);
     }
+    if (code == GRPC_NOT_FOUND && call_look(c, id, message))
+        return false;
     if (code != GRPC_OK) {
         call_finish(c, code, "%s", why);
         return false;
@@ -191,7 +194,7 @@ static void on_message(struct call *c, struct grpc_span message, uint64_t now)
         call_malformed(c);
         return;
     }
-    if (!c->agent && !begin(c, &m))
+    if (!c->agent && !begin(c, &m, &message))
         return;
     stamp(c, now);
     ingest_tally(c, INGEST_BEATS, 1);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/base64url.h"
 #include "target/ingest_sql.h"
 #include "target/ingest_state.h"
 
@@ -17,17 +18,11 @@ static void add_history(struct ingest *g, const char *id, const char *status, co
                    3, id, status, now);
 }
 
-static void add_agent(struct ingest *g, const Agent__V1__RegisterRequest *r,
-                      const struct enrolled *n, const char *now)
+static void add_host(struct ingest *g, const Agent__V1__RegisterRequest *r,
+                     const struct enrolled *n, const char *now)
 {
-    const Agent__V1__PlatformInfo *p = r->platform_info;
     const Agent__V1__AgentInfo *a = r->agent_info;
 
-    ingest_sql_add(g->sql,
-                   "insert into agents (id, organisation_id, hostname, public_key, status, os,"
-                   " arch, version, registered_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                   9, n->id, INGEST_ORG, a ? a->hostname : "", r->public_key, n->status,
-                   p ? p->os : NULL, p ? p->arch : NULL, a ? a->version : NULL, now);
     ingest_sql_add(g->sql,
                    "insert into hosts (id, agent_id, organisation_id, hostname, status)"
                    " values ($1, $2, $3, $4, 'unknown')",
@@ -40,6 +35,18 @@ static void add_agent(struct ingest *g, const Agent__V1__RegisterRequest *r,
                        n->id, r->tags[i]->key, r->tags[i]->value);
 }
 
+static void add_key(struct ingest *g, const struct enrolled *n)
+{
+    struct buf text = {0};
+
+    base64url_add(&text, n->key, n->key_len);
+    ingest_sql_add(g->sql,
+                   "insert into agent_keys (agent_id, spki) values ($1, $2)"
+                   " on conflict (agent_id) do update set spki = $2",
+                   2, n->id, buf_text(&text));
+    buf_free(&text);
+}
+
 void ingest_record_enrolled(struct ingest *g, const struct Agent__V1__RegisterRequest *r,
                             const struct enrolled *n)
 {
@@ -50,7 +57,7 @@ void ingest_record_enrolled(struct ingest *g, const struct Agent__V1__RegisterRe
     ingest_sql_pace(g->sql);
     ingest_now(now);
     if (n->fresh)
-        add_agent(g, r, n, now);
+        add_host(g, r, n, now);
     else
         ingest_sql_add(g->sql, "update agents set status = $2 where id = $1 and status = 'pending'",
                        2, n->id, n->status);
@@ -59,6 +66,8 @@ void ingest_record_enrolled(struct ingest *g, const struct Agent__V1__RegisterRe
                        n->id, r->public_key, n->status);
         add_history(g, n->id, n->status, now);
     }
+    if (n->key_len > 0)
+        add_key(g, n);
     if (n->queued)
         ingest_sql_add(g->sql,
                        "insert into pending_cert_signings (agent_id) values ($1) on conflict"
@@ -197,6 +206,8 @@ void ingest_record_deleted(struct ingest *g, const struct ingest_agent *a)
         "delete from task_run_hosts where host_id = $1",
         "delete from software_packages where host_id = $1",
         "delete from tags where agent_id = $1",
+        "delete from agent_keys where agent_id = $1",
+        "delete from pending_cert_signings where agent_id = $1",
         "delete from agent_status_history where agent_id = $1",
         "delete from hosts where id = $1",
         "delete from agents where id = $1",
@@ -211,4 +222,5 @@ void ingest_record_deleted(struct ingest *g, const struct ingest_agent *a)
     ingest_sql_add(g->sql,
                    "insert into revoked_certificates (agent_id, revoked_ms) values ($1, $2)", 2, id,
                    ingest_now(now));
+    ingest_sql_mark(g->sql);
 }

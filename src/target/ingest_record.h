@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct call;
@@ -14,7 +15,10 @@ struct Agent__V1__SoftwareInventoryChunk;
 struct enrolled {
     const char *id, *status;
     bool fresh, rekeyed, queued; /* queued: a request for a certificate waits for the approval */
+    const unsigned char *key;    /* that its certificates are for; or `key_len` 0 */
+    size_t key_len;
 };
+/* A fresh one is in `agents` already. */
 void ingest_record_enrolled(struct ingest *g, const struct Agent__V1__RegisterRequest *r,
                             const struct enrolled *n);
 void ingest_record_status(struct ingest *g, const struct ingest_agent *a, const char *agent,

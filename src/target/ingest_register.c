@@ -74,7 +74,8 @@ static void work(struct call_task *t)
         return;
     ingest_record_enrolled(n->ingest, n->request,
                            &(const struct enrolled){n->agent, ingest_statuses[n->status], n->fresh,
-                                                    n->rekeyed, n->queued});
+                                                    n->rekeyed, n->queued, n->cert_key,
+                                                    n->cert_key_len});
     make_answer(r);
 }
 

@@ -62,6 +62,8 @@ static void on_message(struct call *c, struct grpc_span m, uint64_t now)
         return;
     }
     code = find(c->calls->ingest, r->agent_id, &why);
+    if (code == GRPC_NOT_FOUND && call_look(c, r->agent_id, &m))
+        return;
     if (code != GRPC_OK)
         call_finish(c, code, "%s", why);
     else

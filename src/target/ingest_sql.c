@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/digest.h"
+#include "target/ingest_share.h"
 #include "target/ingest_state.h"
 #include "target/state.h"
 
@@ -35,6 +36,7 @@ struct ingest_sql {
     pthread_cond_t more, less;
     struct statement *first, **last;
     uint64_t waiting, written, failed;
+    uint64_t mark; /* what `written` and `failed` will be together; see ingest_sql_mark() */
     bool closing;
 };
 
@@ -47,10 +49,17 @@ static const struct state_schema schema = {
         "create table if not exists hosts (id text primary key, agent_id text not null unique"
         " references agents(id), organisation_id text not null, hostname text not null,"
         " status text not null, last_seen_ms bigint);"
+        "create index if not exists agents_hostname on agents (hostname);"
         "create index if not exists hosts_hostname on hosts (hostname);"
-        "create table if not exists agent_status_history (agent_id text not null, status text not"
-        " null, changed_ms bigint not null);"
-        "create table if not exists tags (agent_id text not null, key text not null, value text);"
+        "create table if not exists agent_status_history (agent_id text not null references"
+        " agents(id), status text not null, changed_ms bigint not null);"
+        "create index if not exists agent_status_history_agent on agent_status_history (agent_id);"
+        "create table if not exists tags (agent_id text not null references agents(id), key text "
+        "not"
+        " null, value text);"
+        "create index if not exists tags_agent on tags (agent_id);"
+        "create table if not exists agent_keys (agent_id text primary key references agents(id),"
+        " spki text not null);"
         "create table if not exists agent_enrolment_tokens (token text, token_hash text unique,"
         " organisation_id text not null default '" INGEST_ORG "', usage_count bigint not null"
         " default 0, max_uses bigint, expires_ms bigint, deleted_ms bigint, auto_approve integer"
@@ -59,16 +68,22 @@ static const struct state_schema schema = {
         " recorded_ms bigint not null, cpu_percent double precision, memory_percent double"
         " precision, disk_percent double precision, uptime_seconds bigint);"
         "create index if not exists host_metrics_host on host_metrics (host_id);"
-        "create table if not exists check_results (host_id text not null, check_id text not null,"
+        "create table if not exists check_results (host_id text not null references hosts(id), "
+        "check_id text not null,"
         " status text not null, ran_ms bigint, duration_ms integer);"
-        "create table if not exists agent_queries (id text primary key, host_id text not null,"
+        "create index if not exists check_results_host on check_results (host_id);"
+        "create table if not exists agent_queries (id text primary key, host_id text not null "
+        "references hosts(id),"
         " query_type text not null, status text not null);"
-        "create table if not exists task_run_hosts (id text primary key, host_id text not null,"
+        "create table if not exists task_run_hosts (id text primary key, host_id text not null "
+        "references hosts(id),"
         " task_type text not null, status text not null, exit_code integer);"
-        "create table if not exists software_packages (host_id text not null, name text not null,"
+        "create table if not exists software_packages (host_id text not null references hosts(id), "
+        "name text not null,"
         " version text not null, architecture text not null, source text, scan_id text,"
         " removed integer not null, primary key (host_id, name, version, architecture));"
-        "create table if not exists pending_cert_signings (agent_id text primary key);"
+        "create table if not exists pending_cert_signings (agent_id text primary key references "
+        "agents(id));"
         "create table if not exists revoked_certificates (agent_id text not null, revoked_ms"
         " bigint not null);",
 };
@@ -143,17 +158,32 @@ void ingest_sql_pace(struct ingest_sql *q)
     pthread_mutex_unlock(&q->lock);
 }
 
-void ingest_sql_sync(struct ingest_sql *q)
+void ingest_sql_mark(struct ingest_sql *q)
+{
+    if (!q)
+        return;
+    pthread_mutex_lock(&q->lock);
+    q->mark = q->written + q->failed + q->waiting;
+    pthread_mutex_unlock(&q->lock);
+}
+
+void ingest_sql_await_mark(struct ingest_sql *q)
 {
     uint64_t end;
 
     if (!q)
         return;
     pthread_mutex_lock(&q->lock);
-    end = q->written + q->failed + q->waiting;
+    end = q->mark;
     while (q->written + q->failed < end)
         pthread_cond_wait(&q->less, &q->lock);
     pthread_mutex_unlock(&q->lock);
+}
+
+void ingest_sql_sync(struct ingest_sql *q)
+{
+    ingest_sql_mark(q);
+    ingest_sql_await_mark(q);
 }
 
 struct ingest_sql_stats ingest_sql_stats(struct ingest_sql *q)
@@ -230,57 +260,6 @@ static struct statement *take_batch(struct ingest_sql *q)
     return first;
 }
 
-struct survey { /* of what others have changed */
-    struct ingest *ingest;
-    uint32_t before; /* agents with a smaller number have to be there */
-    bool *seen;
-};
-
-static enum agent_status status_of(const char *text)
-{
-    for (int i = 0; ingest_statuses[i]; i++)
-        if (text && strcmp(ingest_statuses[i], text) == 0)
-            return (enum agent_status)i;
-    return INGEST_OFFLINE;
-}
-
-/* id, status: an approval and a revocation count, the rest is known here better. */
-static void see_agent(void *arg, const char *const *v, int n)
-{
-    struct survey *s = arg;
-    struct ingest_table *t = &s->ingest->table;
-    struct ingest_agent *a;
-
-    pthread_mutex_lock(&s->ingest->lock);
-    a = n >= 2 && v[0] ? ingest_table_id(t, v[0], strlen(v[0])) : NULL;
-    if (a && a->number < s->before) {
-        enum agent_status there = status_of(v[1]);
-
-        s->seen[a->number] = true;
-        if (there == INGEST_REVOKED || (there == INGEST_ACTIVE && a->status == INGEST_PENDING))
-            a->status = (uint8_t)there;
-    }
-    pthread_mutex_unlock(&s->ingest->lock);
-}
-
-static void survey(struct ingest_sql *q, uint32_t before)
-{
-    struct survey s = {q->ingest, before, xcalloc(before + 1, sizeof(bool))};
-    struct ingest_table *t = &q->ingest->table;
-    struct err e;
-    struct session *se = state_take(q->state, &e);
-    const struct db_sink to = {see_agent, &s};
-    bool ok = se && session_run(se, "select id, status from agents", STATE_NONE, &to, NULL, &e);
-
-    state_give(se);
-    pthread_mutex_lock(&q->ingest->lock);
-    for (uint32_t i = 0; ok && i < before; i++)
-        if (t->all[i] && !s.seen[i])
-            ingest_table_delete(t, t->all[i]);
-    pthread_mutex_unlock(&q->ingest->lock);
-    free(s.seen);
-}
-
 static uint32_t agents(struct ingest *g)
 {
     uint32_t n;
@@ -320,7 +299,7 @@ static void *run(void *arg)
         failed = batch ? run_batch(q, batch) : 0;
         n = free_batch(batch);
         if (idle && now_ns() >= next && !q->closing) {
-            survey(q, before);
+            ingest_share_survey(q->ingest, before);
             before = agents(q->ingest);
             next = now_ns() + recheck;
         }
@@ -332,21 +311,6 @@ static void *run(void *arg)
     }
     pthread_mutex_unlock(&q->lock);
     return NULL;
-}
-
-/* id, public_key, hostname, status */
-static void load_agent(void *arg, const char *const *v, int n)
-{
-    struct ingest *g = arg;
-    unsigned char digest[DIGEST_BYTES];
-    struct ingest_agent *a;
-
-    if (n < 4 || !v[0] || !v[1] || !v[2])
-        return;
-    digest_bytes(v[1], strlen(v[1]), digest);
-    a = ingest_table_add(&g->table, v[0], digest, v[2], strlen(v[2]));
-    a->status = (uint8_t)(status_of(v[3]) == INGEST_ACTIVE ? INGEST_OFFLINE : status_of(v[3]));
-    a->created_ns = now_ns();
 }
 
 /* The token of the command line is one of the table. */
@@ -371,15 +335,8 @@ static bool add_token(struct ingest *g, struct session *se, struct err *e)
 
 static bool load(struct ingest_sql *q, struct err *e)
 {
-    struct ingest *g = q->ingest;
-    const struct db_sink to = {load_agent, g};
     struct session *se = state_take(q->state, e);
-    bool ok = se &&
-              session_run(se,
-                          "select id, public_key, hostname, status from agents"
-                          " order by registered_ms, id",
-                          STATE_NONE, &to, NULL, e) &&
-              add_token(g, se, e);
+    bool ok = se && ingest_share_load(q->ingest, se, e) && add_token(q->ingest, se, e);
 
     state_give(se);
     return ok;

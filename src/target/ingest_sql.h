@@ -33,6 +33,9 @@ void ingest_sql_add(struct ingest_sql *q, const char *sql, int n, ...);
  */
 void ingest_sql_pace(struct ingest_sql *q);
 void ingest_sql_sync(struct ingest_sql *q); /* waits until all that was queued is written */
+/* What has been queued until now is to be there before somebody looks, and: it is. */
+void ingest_sql_mark(struct ingest_sql *q);
+void ingest_sql_await_mark(struct ingest_sql *q);
 
 struct ingest_sql_stats {
     uint64_t written, failed, waiting;

@@ -132,6 +132,7 @@ struct call_more {
     struct timer timer;  /* of Terminal: waiting for the other side */
     struct late *late;   /* replies held back, in their order */
     struct call_task *task;
+    uint8_t looked;     /* see ingest_look.c */
     struct buf waiting; /* what has come since the task was begun */
     struct ingest_scan {
         char *id; /* NULL: no chunk yet */
@@ -197,6 +198,12 @@ void call_keep(struct call *c, const char *data, size_t len); /* while it waits 
 void call_forget(struct call *c);       /* its task goes on for nobody; without one, nothing */
 size_t call_kept(const struct call *c); /* bytes, other than those of a message that has begun */
 
+/*
+ * An agent that is not known here may be another server's on the same database.  True: it is looked
+ * for, and then the message, if there is one, comes again; otherwise the call is admitted anew.
+ */
+bool call_look(struct call *c, const char *agent, const struct grpc_span *message);
+
 void call_hold(struct call *c, size_t bytes); /* kept of what the client has sent, in all */
 
 /* ingest_head.c: after call_judge() the call may have been finished. */
@@ -217,11 +224,11 @@ struct ingest_token {
     bool open;        /* there are no tokens to hold it against */
 };
 /*
- * With a database it is the one of the table; both wait for it, and are not for under the lock.
- * GRPC_OK, UNAUTHENTICATED, or INTERNAL: the database could not be asked.
+ * With a database it is the one of the table, which is waited for; not under the lock.  GRPC_OK,
+ * UNAUTHENTICATED, or INTERNAL: the database could not be asked.
  */
 enum grpc_code ingest_token_check(struct ingest *g, struct ingest_token *t);
-enum grpc_code ingest_token_use(struct ingest *g, const struct ingest_token *t); /* a new agent */
+enum grpc_code ingest_token_use(struct ingest *g); /* without a database: for a new agent */
 bool ingest_sign(struct ingest *g, const char *agent, struct buf *out);
 enum grpc_code ingest_verify(struct ingest *g, const char *token, size_t len, bool expired_too,
                              struct buf *text, char agent[AGENT_ID_TEXT]);

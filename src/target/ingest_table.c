@@ -141,6 +141,16 @@ static bool read_id(const char *text, size_t len, unsigned char id[16])
     return true;
 }
 
+void ingest_agent_keep(struct ingest_agent *a, const void *key, size_t len)
+{
+    if (len > UINT16_MAX)
+        return;
+    a->cert_key = xrealloc(a->cert_key, 2 + len);
+    a->cert_key[0] = (unsigned char)(len >> 8);
+    a->cert_key[1] = (unsigned char)len;
+    memcpy(a->cert_key + 2, key, len);
+}
+
 const char *ingest_agent_host(const struct ingest_agent *a)
 {
     for (const struct ingest_name *n = a->names; n; n = n->sibling)

@@ -43,7 +43,8 @@ struct ingest_agent {
     _Atomic uint32_t beats, gap_min_us, gap_max_us;
     uint32_t streams; /* heartbeats that are open */
     _Atomic uint8_t status;
-    bool queued; /* its request for a certificate waits for an approval */
+    bool queued;  /* its request for a certificate waits for an approval */
+    bool foreign; /* another server's, on the same database: its status is the one there */
 };
 
 struct ingest_name {
@@ -82,5 +83,7 @@ void ingest_table_rekey(struct ingest_table *t, struct ingest_agent *a,
 void ingest_table_delete(struct ingest_table *t, struct ingest_agent *a);
 void ingest_agent_release(struct ingest_agent *a); /* a stream less; frees a deleted one */
 
+/* The key that certificates are for, DER of less than 64 KiB, which is copied. */
+void ingest_agent_keep(struct ingest_agent *a, const void *key, size_t len);
 const char *ingest_agent_host(const struct ingest_agent *a); /* "": none; the caller has the lock */
 const char *ingest_agent_id(const struct ingest_agent *a, char text[AGENT_ID_TEXT]);

@@ -39,7 +39,7 @@ static enum grpc_code check_here(struct ingest *g, struct ingest_token *t)
     return good ? GRPC_OK : GRPC_UNAUTHENTICATED;
 }
 
-static enum grpc_code use_here(struct ingest *g)
+enum grpc_code ingest_token_use(struct ingest *g)
 {
     bool good;
 
@@ -108,36 +108,9 @@ static enum grpc_code check_there(struct ingest *g, struct ingest_token *t)
     return r.good ? GRPC_OK : GRPC_UNAUTHENTICATED;
 }
 
-/* Of several servers that share the database, too, only so many enrol as the token has uses. */
-static enum grpc_code use_there(struct ingest *g, const struct ingest_token *t)
-{
-    struct err e;
-    struct session *se = state_take(ingest_sql_state(g->sql), &e);
-    char hash[DIGEST_TEXT];
-    uint64_t changed = 0;
-    bool ok;
-
-    digest_sha256(t->text, strlen(t->text), hash);
-    ok = se && session_run(se,
-                           "update agent_enrolment_tokens set usage_count = usage_count + 1"
-                           " where (token_hash = $1 or (token_hash is null and token = $2))"
-                           " and deleted_ms is null"
-                           " and (max_uses is null or usage_count < max_uses)",
-                           STATE_VALUES(hash, t->text), NULL, &changed, &e);
-    state_give(se);
-    if (!ok)
-        return GRPC_INTERNAL;
-    return changed > 0 ? GRPC_OK : GRPC_UNAUTHENTICATED;
-}
-
 enum grpc_code ingest_token_check(struct ingest *g, struct ingest_token *t)
 {
     return g->sql ? check_there(g, t) : check_here(g, t);
-}
-
-enum grpc_code ingest_token_use(struct ingest *g, const struct ingest_token *t)
-{
-    return g->sql && !t->open ? use_there(g, t) : use_here(g);
 }
 
 bool ingest_sign(struct ingest *g, const char *agent, struct buf *out)

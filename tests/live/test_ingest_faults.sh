@@ -90,6 +90,10 @@ own() { # NAME OPTION...
     start "$name" --ingest-state sql --db "$DB" "$@"
 }
 
+fails() {
+    ! "$@"
+}
+
 hash() {
     printf %s "$1" | sha256sum | cut -d ' ' -f 1
 }
@@ -113,13 +117,64 @@ on_database() {
     check "$base: and is in the database" until_true rows "select a.hostname, a.status, count(m.host_id) from agents a
         join host_metrics m on m.host_id = a.id group by a.hostname, a.status" 'loadtest-stays|offline|1'
     stop
-    own "$base-again"
-    beats "after a restart it beats again, with the token and the certificate it has" OK
+    own "$base-again" --ingest-pushes "$TMP/rotate.yaml"
+    beats "after a restart it beats again, with the token and the certificate it has, and gets a new one for its key" \
+        'OK certificate'
     check "$base: and is no other agent" rows "select count(*) from agents where hostname = 'loadtest-stays'" 1
     check "$base: no statement has failed" counts statements_failed_total 0
     stop
+    together
+    forgotten
 }
 
+# Two servers that look at the database only when they have to.
+together() {
+    own "$base-one" --ingest-recheck 1h --ingest-admin-key-file "$TMP/key"
+    first=$TARGET first_port=$PORT first_dir=$DIR
+    own "$base-two" --ingest-recheck 1h
+    enrols "of two servers, the second enrols" "OK active OK active" peer-token=loadtest-both-1 peer-token=loadtest-both-2
+    second=$TARGET second_port=$PORT second_dir=$DIR PORT=$first_port DIR=$first_dir
+    enrols "its host name is taken at the first, too" "ALREADY_EXISTS -" peer-token=loadtest-both-1
+    beats "its agent beats at the first" OK
+    deletes "of hosts of both" 200 '^\{"deleted":2,"failed":\[\]\}$' -H "$key" -d '{"hostnamePrefix":"loadtest-both-"}'
+    check "$base: and they are deleted there" rows "select count(*) from hosts where hostname like 'loadtest-both-%'" 0
+    beats "who is deleted cannot come back" UNAUTHENTICATED
+    check "$base: no statement of the first has failed" counts statements_failed_total 0
+    TARGET=$first
+    stop
+    TARGET=$second PORT=$second_port DIR=$second_dir
+    check "$base: no statement of the second has failed" counts statements_failed_total 0
+    stop
+}
+
+# The shipped SQL for when there is no admin endpoint forgets one run's hosts and leaves the others'.
+forgotten() {
+    [ "$base" = postgres ] || return 0
+    tables='tags agent_keys agent_status_history pending_cert_signings'
+    own "$base-forgotten" --ingest-pushes "$TMP/rotate.yaml"
+    enrols "agents to be forgotten" "OK active OK pending OK active OK active" peer-token=loadtest-run_1-0001 \
+        slow=loadtest-run_1-0002 peer-token=loadtest-runs1-0001 peer-token=loadtest-run_1-0003
+    beats "one of them beats" 'OK certificate'
+    stop
+    total=$(sql "select count(*) from agents")
+    for bad in '' loadtest- prod-1- loadtest-run_1; do
+        check "a prefix '$bad' is refused" fails "$bin/psql" -qX -v ON_ERROR_STOP=1 -v "prefix=$bad" \
+            -f fixtures/ct-ops/forget-hosts.sql "$DB"
+    done
+    check "$base: and nothing is gone" rows "select count(*) from agents" "$total"
+    check "forget-hosts.sql runs" "$bin/psql" -qX -v ON_ERROR_STOP=1 -v prefix=loadtest-run_1- \
+        -f fixtures/ct-ops/forget-hosts.sql "$DB"
+    check "its hosts have gone" rows "select count(*) from hosts where hostname like 'loadtest-run\\_1-%'" 0
+    check "with their agents" rows "select count(*) from agents" $((total - 3))
+    for table in $tables; do
+        check "and with what $table had of them" rows \
+            "select count(*) from $table where agent_id not in (select id from agents)" 0
+    done
+    check "and with their metrics" rows "select count(*) from host_metrics where host_id not in (select id from hosts)" 0
+    check "the other run's is there" rows "select count(*) from hosts where hostname = 'loadtest-runs1-0001'" 1
+}
+
+echo 'pushes: [{after_beat: 1, certificate: true}]' >"$TMP/rotate.yaml"
 on_database sqlite "sqlite:$TMP/state.db"
 
 bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)

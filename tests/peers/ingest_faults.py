@@ -8,7 +8,8 @@
     ingest_faults.py beat ADDRESS --ca FILE --kept FILE
 
 `drops` and `texts` print "ok - ..." or "not ok - ..." for each sentence; the others print the status, of `register` with
-the agent's own.  What `register` keeps of its last agent, `beat` comes back with.
+the agent's own.  What `register` keeps of its last agent, `beat` comes back with, and says whether a certificate
+for its key was pushed to it.
 """
 import argparse
 import json
@@ -123,11 +124,19 @@ def register(w):
 
 
 def beat(w):
+    from cryptography import x509
     kept = json.loads(w.o.kept.read_text())
     a = Agent(w, "kept")
     a.channel = w.channel(kept["key"], kept["certificate"])
-    print(code_of(lambda: a.call("Heartbeat")(iter([w.pb.HeartbeatRequest(agent_id=kept["token"], agent_version="dev")]),
-                                              timeout=20)).name)
+    own, pushed = raw(x509.load_pem_x509_certificate(kept["certificate"].encode())), []
+
+    def see():
+        for r in a.call("Heartbeat")(iter([w.pb.HeartbeatRequest(agent_id=kept["token"], agent_version="dev")]), timeout=20):
+            if r.pending_client_cert_pem:
+                leaf = x509.load_pem_x509_certificate(r.pending_client_cert_pem.encode())
+                pushed.append("certificate" if raw(leaf) == own else "of another key")
+
+    print(code_of(lambda: iter([see()])).name, *pushed)
 
 
 def main():
