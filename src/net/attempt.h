@@ -50,6 +50,9 @@ struct attempt_answer {
 /* True if an HTTP response arrived, whatever its status. */
 bool attempt_http(const struct attempt_request *r, struct attempt_answer *a, struct err *e);
 
+/* How an attempt ends by its errno, of which EINTR is an interruption and 0 is none. */
+enum attempt_failure attempt_failure_of(int error);
+
 /* True if host:port accepts a connection; `failure` and `interrupted` may be NULL. */
 bool attempt_tcp(const char *host, uint16_t port, uint64_t timeout_ns,
                  const volatile int *interrupted, enum attempt_failure *failure, struct err *e);

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "net/conn_error.h"
 #include "net/addr.h"
 
 #define LOOK_MS 50
@@ -68,28 +69,19 @@ static int try_address(const struct addr *a, uint64_t deadline, const volatile i
     return error;
 }
 
-static enum attempt_failure failure_of(int error)
+enum attempt_failure attempt_failure_of(int error)
 {
-    switch (error) {
-    case 0:
-        return ATTEMPT_OK;
-    case EINTR:
-        return ATTEMPT_INTERRUPTED;
-    case ETIMEDOUT:
-        return ATTEMPT_TIMEOUT;
-    case ECONNREFUSED:
-        return ATTEMPT_REFUSED;
-    case ECONNRESET:
+    static const enum attempt_failure by_fault[] = {
+        [CONN_REFUSED] = ATTEMPT_REFUSED,   [CONN_UNREACHABLE] = ATTEMPT_UNREACHABLE,
+        [CONN_TIMED_OUT] = ATTEMPT_TIMEOUT, [CONN_LOCAL] = ATTEMPT_LOCAL,
+        [CONN_RESET] = ATTEMPT_UNREACHABLE, /* whatever else: nobody was reached */
+    };
+
+    if (error == 0 || error == EINTR)
+        return error ? ATTEMPT_INTERRUPTED : ATTEMPT_OK;
+    if (error == ECONNRESET || error == EPIPE)
         return ATTEMPT_RESET;
-    case EMFILE:
-    case ENFILE:
-    case EADDRNOTAVAIL:
-    case ENOBUFS:
-    case ENOMEM:
-        return ATTEMPT_LOCAL;
-    default:
-        return ATTEMPT_UNREACHABLE;
-    }
+    return by_fault[conn_fault_of(error)];
 }
 
 /* Any of the addresses will do; the last one's reason is told. */
@@ -113,7 +105,7 @@ bool attempt_tcp(const char *host, uint16_t port, uint64_t timeout_ns,
 
     if (addr_resolve(&list, host, port, &arena, e)) {
         error = try_all(&list, deadline, interrupted);
-        result = failure_of(error);
+        result = attempt_failure_of(error);
         errno = error;
         if (error == EINTR)
             err_set(e, "interrupted");

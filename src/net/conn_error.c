@@ -9,7 +9,7 @@
 
 #include "net/tls.h"
 
-static enum conn_fault fault_of(int error)
+enum conn_fault conn_fault_of(int error)
 {
     switch (error) {
     case ECONNREFUSED:
@@ -65,7 +65,7 @@ bool conn_fail(struct conn_error *e, int error, const char *doing, const struct 
 
     if (a)
         addr_print(a, where);
-    e->fault = fault_of(error);
+    e->fault = conn_fault_of(error);
     e->error = error;
     snprintf(e->why, sizeof(e->why), "%s%s%s: %c%s%s", doing, a ? " " : "", where, reason[0] | 0x20,
              reason + 1, cure_of(error));
@@ -84,7 +84,7 @@ bool conn_fail_tls(const struct conn *c, int ret, const char *doing, struct conn
         ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         e->fault = CONN_RESET;
     else if (kind == SSL_ERROR_SYSCALL)
-        e->fault = error ? fault_of(error) : CONN_RESET;
+        e->fault = error ? conn_fault_of(error) : CONN_RESET;
     errno = error;
     tls_reason(c->ssl, ret, reason, sizeof(reason));
     if (e->fault == CONN_RESET && kind != SSL_ERROR_SYSCALL)

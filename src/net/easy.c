@@ -6,7 +6,6 @@
 #include "net/easy.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -201,37 +200,13 @@ bool easy_set_request(struct easy *t, const struct attempt_request *r, struct er
     return true;
 }
 
-static enum attempt_failure failure_of_errno(long error)
-{
-    switch (error) {
-    case ECONNREFUSED:
-        return ATTEMPT_REFUSED;
-    case ETIMEDOUT:
-        return ATTEMPT_TIMEOUT;
-    case ECONNRESET:
-    case EPIPE:
-        return ATTEMPT_RESET;
-    case EMFILE:
-    case ENFILE:
-    case EADDRNOTAVAIL:
-    case EADDRINUSE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EACCES:
-    case EPERM:
-        return ATTEMPT_LOCAL;
-    default:
-        return ATTEMPT_UNREACHABLE;
-    }
-}
-
 static enum attempt_failure failure_of(CURLcode code, long error)
 {
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         return ATTEMPT_TIMEOUT;
     case CURLE_COULDNT_CONNECT:
-        return failure_of_errno(error);
+        return error ? attempt_failure_of((int)error) : ATTEMPT_UNREACHABLE;
     case CURLE_COULDNT_RESOLVE_HOST:
         return ATTEMPT_UNREACHABLE;
     case CURLE_SSL_CONNECT_ERROR:

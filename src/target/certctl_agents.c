@@ -76,15 +76,11 @@ void certctl_heartbeat(struct call *k, const char *id)
 
 static void add_work(void *arg, const char *const *v, int n)
 {
-    struct buf *out = arg;
+    static const char *const names[] = {"id", "type", "certificate_id", "status", NULL};
 
     (void)n;
-    buf_adds(out, out->len ? ",{\"id\":" : "{\"id\":");
-    json_add_text(out, v[0]);
-    json_add_member(out, "type", v[1]);
-    json_add_member(out, "certificate_id", v[2]);
-    json_add_member(out, "status", v[3]);
-    buf_addc(out, '}');
+    json_add_row(arg, names, v);
+    buf_addc(arg, '}');
 }
 
 /* Any agent may do any pending job. */

@@ -146,14 +146,11 @@ bool certctl_schedule(struct certctl *c, struct err *e)
 
 static void add_job(void *arg, const char *const *v, int n)
 {
+    static const char *const names[] = {"id", "certificate_id", "type", "status", NULL};
     struct buf *out = arg;
 
     (void)n;
-    buf_adds(out, out->len ? ",{\"id\":" : "{\"id\":");
-    json_add_text(out, v[0]);
-    json_add_member(out, "certificate_id", v[1]);
-    json_add_member(out, "type", v[2]);
-    json_add_member(out, "status", v[3]);
+    json_add_row(out, names, v);
     buf_adds(out, ",\"created_at\":");
     json_add_time(out, v[4]);
     buf_addc(out, '}');

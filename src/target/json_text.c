@@ -25,3 +25,11 @@ void json_add_member(struct buf *out, const char *name, const char *text)
     buf_printf(out, ",\"%s\":", name);
     json_add_text(out, text);
 }
+
+void json_add_row(struct buf *out, const char *const *names, const char *const *texts)
+{
+    buf_printf(out, "%s{\"%s\":", out->len ? "," : "", names[0]);
+    json_add_text(out, texts[0]);
+    for (int i = 1; names[i]; i++)
+        json_add_member(out, names[i], texts[i]);
+}
