@@ -180,17 +180,60 @@ static void set_body(CURL *easy, const struct attempt_request *r)
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body);
 }
 
+static size_t check_text(const struct buf *made_of, size_t at, const char *text, bool *same)
+{
+    size_t n = strlen(text) + 1;
+
+    *same = *same && made_of->len - at >= n && memcmp(made_of->data + at, text, n) == 0;
+    return at + n;
+}
+
+static bool is_made_of(const struct buf *made_of, const struct attempt_request *r)
+{
+    bool same = made_of->len > 0;
+    size_t at = same ? check_text(made_of, 0, r->url, &same) : 0;
+
+    at = same ? check_text(made_of, at, r->server_name ? r->server_name : "", &same) : 0;
+    at = same ? check_text(made_of, at, r->connect_to ? r->connect_to : "", &same) : 0;
+    for (int h = 0; same && r->headers && r->headers[h]; h++)
+        at = check_text(made_of, at, r->headers[h], &same);
+    return same && at == made_of->len;
+}
+
+static void remember(struct buf *made_of, const struct attempt_request *r)
+{
+    buf_add(made_of, r->url, strlen(r->url) + 1);
+    buf_add(made_of, r->server_name ? r->server_name : "",
+            r->server_name ? strlen(r->server_name) + 1 : 1);
+    buf_add(made_of, r->connect_to ? r->connect_to : "",
+            r->connect_to ? strlen(r->connect_to) + 1 : 1);
+    for (int h = 0; r->headers && r->headers[h]; h++)
+        buf_add(made_of, r->headers[h], strlen(r->headers[h]) + 1);
+}
+
+/* Most requests of one handle are to the same URL with the same fields: they are read once. */
+static bool set_head(struct easy *t, const struct attempt_request *r, struct err *e)
+{
+    if (is_made_of(&t->made_of, r))
+        return true;
+    curl_slist_free_all(t->headers);
+    curl_slist_free_all(t->connect_to);
+    t->headers = t->connect_to = NULL;
+    buf_clear(&t->made_of);
+    if (!set_url(t, r, e))
+        return false;
+    set_headers(t, r);
+    remember(&t->made_of, r);
+    return true;
+}
+
 bool easy_set_request(struct easy *t, const struct attempt_request *r, struct err *e)
 {
     CURL *easy = t->easy;
 
-    curl_slist_free_all(t->headers);
-    curl_slist_free_all(t->connect_to);
-    t->headers = t->connect_to = NULL;
     t->message[0] = '\0';
-    if (!set_url(t, r, e))
+    if (!set_head(t, r, e))
         return false;
-    set_headers(t, r);
     set_body(easy, r);
     if (r->userinfo) {
         curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
@@ -266,5 +309,6 @@ void easy_close(struct easy *t)
     curl_slist_free_all(t->headers);
     curl_slist_free_all(t->connect_to);
     curl_url_cleanup(t->url);
+    buf_free(&t->made_of);
     *t = (struct easy){0};
 }

@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 
+#include "base/buf.h"
 #include "net/attempt.h"
 
 struct err;
@@ -10,6 +11,7 @@ struct err;
 struct easy { /* {0} is closed */
     CURL *easy;
     struct curl_slist *headers, *connect_to;
+    struct buf made_of; /* what URL and header fields that are set were made of; len 0: none are */
     CURLU *url;
     char message[CURL_ERROR_SIZE];
 };

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """flow.py SHAKEDOWN - CPU per request of the flow driver, beside http and hey.
 
-One part of a flow, one request of http, one of hey: the same GET on kept connections of the embedded
-target, ours at the same arrival rate, hey's at what four of its workers come to.  CPU is user and system
-time of the client process alone, less what a run of ours costs that sends nothing.
+One part of a flow, one request of http, one of hey: the same number of the same GET, by four workers on
+four kept connections of the embedded target, as fast as it answers.  CPU is user and system time of the
+client process alone, of ours less what a run costs that sends next to nothing.
 """
 import json
 import os
@@ -15,16 +15,16 @@ import tempfile
 import time
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-RATE, SECONDS = 2000, 4
+REQUESTS, WORKERS = 40000, 4
 REQUEST = "{target: web, path: /x}"
 SUITE = """
 suite: flow-bench
-vars: {{duration: {{default: {seconds}s, help: of the load}}}}
+vars: {{requests: {{default: {requests}, help: in all}}}}
 targets: {{web: {{url: "{url}"}}}}
 phases:
   - name: load
     {driver}: {options}
-    load: {{executor: constant-arrival-rate, rate: {rate}/s, duration: "${{duration}}"}}
+    load: {{executor: shared-iterations, vus: {workers}, iterations: "${{requests}}"}}
     thresholds: {{op_failed: rate<1%}}
 """
 
@@ -44,8 +44,8 @@ def ours(program, suite, folder, number):
     out = folder / f"{suite.stem}-{number}"
     used = cpu_of([program, "run", str(suite), "--quiet", "--out", str(out)])
     step = json.loads((out / "result.json").read_text())["phases"][0]["steps"][0]
-    idle = cpu_of([program, "run", str(suite), "--quiet", "--set", "duration=1ms", "--out", str(out) + "-idle"])
-    return (used - idle) / step["ok"]
+    idle = cpu_of([program, "run", str(suite), "--quiet", "--set", f"requests={WORKERS}", "--out", str(out) + "-idle"])
+    return (used - idle) / (step["ok"] - WORKERS)
 
 
 def median(values):
@@ -58,14 +58,13 @@ def compare(program, folder, url):
     hey = shutil.which("hey")
     for name, options in kinds.items():
         (folder / f"{name}.yaml").write_text(
-            SUITE.format(url=url, driver=name, options=options, rate=RATE, seconds=SECONDS))
+            SUITE.format(url=url, driver=name, options=options, requests=REQUESTS, workers=WORKERS))
     for number in range(ROUNDS):
         for name in kinds:
             costs[name].append(ours(program, folder / f"{name}.yaml", folder, number))
         if hey:
-            total = RATE * SECONDS
-            costs["hey"].append(cpu_of([hey, "-n", str(total), "-c", "4", f"{url}x"]) / total)
-    print(f"flow, {RATE} requests/s on kept connections, CPU of the client for each")
+            costs["hey"].append(cpu_of([hey, "-n", str(REQUESTS), "-c", str(WORKERS), f"{url}x"]) / REQUESTS)
+    print(f"flow, {WORKERS} kept connections as fast as they go, CPU of the client for each request")
     cost = {name: median(v) * 1e6 for name, v in costs.items() if v}
     for name, us in cost.items():
         ratio = "" if name == "flow" else f"   flow / {name} = {cost['flow'] / us:.2f}"
