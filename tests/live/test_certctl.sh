@@ -53,8 +53,9 @@ breached "retired: counted as such" 'gone count==0'
 
 # The same on Postgres, as whoever runs this, or as the user of that name if root does.
 chmod 711 "$TMP" "$TMPDIR"
-PG_BIN=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
-export PG_BIN
+unset PG_BIN
+certctl 0 "Postgres: issuance and listing" api --set on_postgres=yes --set duration=1s
+certctl 0 "Postgres: ordered, deployed, served" deploy --set on_postgres=yes --set duration=1s
 certctl 0 "Postgres: a bulk renewal enqueues all and drains" bulk --set on_postgres=yes
 certctl 0 "Postgres: a fleet beats" agents --set on_postgres=yes --set duration=1s
 certctl 1 "Postgres: a bulk renewal that looks at 50 certificates" bulk --set on_postgres=yes \
