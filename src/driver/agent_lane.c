@@ -268,7 +268,7 @@ bool fleet_start(struct lane *lane, struct err *e)
     f->links.step = f->lanes;
     f->rng = rng_next(&lane->rng);
     f->links.rng = rng_next(&lane->rng);
-    f->agents = xcalloc(f->agent_count, sizeof(*f->agents));
+    f->agents = xcalloc_huge(f->agent_count, sizeof(*f->agents));
     f->queue = xcalloc(f->agent_count, sizeof(*f->queue));
     f->scratch = xcalloc(1, SCRATCH_BYTES);
     f->bump = objects_new();

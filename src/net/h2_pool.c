@@ -6,8 +6,8 @@
 #include "base/mem.h"
 
 #define STEP    16
-#define CLASSES 65 /* up to 1 KiB; larger ones are the C library's */
-#define SLAB    (64 << 10)
+#define CLASSES 513 /* up to 8 KiB; larger ones are the C library's */
+#define SLAB    ((size_t)64 << 10)
 
 /* A frame of 16 KiB (RFC 9113 4.2), its head and a little; nothing else of a new session is. */
 #define FRAME_MIN (16 << 10)
@@ -20,13 +20,14 @@ struct block { /* what stands before each piece of memory: as long as malloc() a
 
 struct slab {
     struct slab *next;
-    size_t used;
-    char bytes[];
+    size_t used, size; /* both with this head */
+    size_t padding;    /* blocks begin where malloc() would have them begin */
 };
 
 struct h2_pool {
     struct block *free[CLASSES];
     struct slab *slabs;
+    size_t held; /* bytes of slabs */
     bool sharing;
     char frame[FRAME_MAX];
 };
@@ -53,19 +54,27 @@ void h2_pool_share(struct h2_pool *p, bool on)
         p->sharing = on;
 }
 
+/* A pool that has grown large goes on in huge pages; what it then takes too much is little of it.
+ */
+static struct slab *add_slab(struct h2_pool *p)
+{
+    size_t size = p->held < 2 * MEM_HUGE ? SLAB : MEM_HUGE;
+    struct slab *s = size == MEM_HUGE ? xcalloc_huge(1, size) : xrealloc(NULL, size);
+
+    *s = (struct slab){.next = p->slabs, .used = sizeof(*s), .size = size};
+    p->held += size;
+    return p->slabs = s;
+}
+
 static struct block *carve(struct h2_pool *p, size_t size)
 {
     size_t need = sizeof(struct block) + size;
     struct slab *s = p->slabs;
     struct block *b;
 
-    if (!s || s->used + need > SLAB) {
-        s = xrealloc(NULL, sizeof(*s) + SLAB);
-        s->next = p->slabs;
-        s->used = 0;
-        p->slabs = s;
-    }
-    b = (struct block *)(s->bytes + s->used);
+    if (!s || s->used + need > s->size)
+        s = add_slab(p);
+    b = (struct block *)((char *)s + s->used);
     s->used += need;
     b->size = size;
     return b;

@@ -65,7 +65,7 @@ void pacer_init(struct pacer *p, const struct load *load, int index, int lanes, 
         break;
     case EX_AGENT_FLEET:
         p->agent_count = (uint32_t)pacer_share((uint64_t)load->agents, index, lanes);
-        p->agents = xcalloc(p->agent_count, sizeof(*p->agents));
+        p->agents = xcalloc_huge(p->agent_count, sizeof(*p->agents));
         break;
     case EX_HOLD_CONNECTIONS:
         p->wanted = (uint32_t)pacer_share((uint64_t)load->connections, index, lanes);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fixture_h2.h"
+#include "base/mem.h"
 #include "net/h2_fields.h"
 
 static void a_request_is_answered(void **state)
@@ -212,6 +213,29 @@ static void heads_become_fields(void **state)
     assert_int_equal(h2_fields_request(request, 5, true, f, H2_FIELDS_MAX), 0);
 }
 
+/* Into the part of a pool that is made of huge pages: no two pieces share a byte. */
+static void a_pool_may_grow_large(void **state)
+{
+    enum { PIECES = 6000, SIZE = 1500 };
+    struct h2_pool *p = h2_pool_new();
+    char **pieces = xcalloc(PIECES, sizeof(*pieces));
+
+    (void)state;
+    for (int i = 0; i < PIECES; i++) {
+        pieces[i] = h2_pool_alloc(SIZE, p);
+        memset(pieces[i], i & 0x7f, SIZE);
+    }
+    for (int i = 0; i < PIECES; i++) {
+        assert_int_equal(pieces[i][0], i & 0x7f);
+        assert_int_equal(pieces[i][SIZE - 1], i & 0x7f);
+    }
+    for (int i = 0; i < PIECES; i++)
+        h2_pool_release(pieces[i], p);
+    assert_ptr_equal(h2_pool_alloc(SIZE, p), pieces[PIECES - 1]);
+    h2_pool_free(p);
+    free(pieces);
+}
+
 static void released_memory_is_used_again(void **state)
 {
     struct h2_pool *p = h2_pool_new();
@@ -303,4 +327,4 @@ UNIT_GROUP(h2, WITH(a_request_is_answered), WITH(bodies_go_both_ways_in_any_piec
            WITH(streams_wait_for_the_peers_limit), WITH(an_answer_comes_in_parts),
            WITH(a_server_speaks_of_the_connection), WITH(sessions_of_a_pool_do_not_mix),
            cmocka_unit_test(heads_become_fields), cmocka_unit_test(released_memory_is_used_again),
-           cmocka_unit_test(a_request_comes_in_pieces))
+           cmocka_unit_test(a_pool_may_grow_large), cmocka_unit_test(a_request_comes_in_pieces))
