@@ -85,6 +85,19 @@ static void add_time(const struct live *l, struct buf *out)
         buf_printf(out, "/%.0fs", (double)l->length_ns / NS_PER_S);
 }
 
+/* "19,950 streams up" of a gauge named streams_up. */
+static bool add_gauge(const struct live *l, struct buf *out)
+{
+    char text[UNITS_MAX];
+
+    if (!l->gauge || l->shown < 0)
+        return false;
+    buf_printf(out, "%s ", units_print_count((double)l->shown, text));
+    for (const char *p = l->gauge; *p; p++)
+        buf_addc(out, *p == '_' ? ' ' : *p);
+    return true;
+}
+
 static bool numbers(const struct live *l, int *room, bool color, struct buf *field, struct buf *out)
 {
     char text[UNITS_MAX];
@@ -99,7 +112,8 @@ static bool numbers(const struct live *l, int *room, bool color, struct buf *fie
     buf_printf(field, "p95 %s", l->p95_ns > 0 ? units_print_duration(l->p95_ns, text) : "-");
     ok = ok && add_field(out, field, 10, room, color, STYLE_PLAIN);
     buf_printf(field, "%s in flight", units_print_count((double)l->in_flight, text));
-    return ok && add_field(out, field, 13, room, color, STYLE_PLAIN);
+    ok = ok && add_field(out, field, 13, room, color, STYLE_PLAIN);
+    return ok && (!add_gauge(l, field) || add_field(out, field, 16, room, color, STYLE_PLAIN));
 }
 
 void ticker_line(const struct live *l, struct ticker *h, int columns, bool color, struct buf *out)
@@ -130,6 +144,7 @@ void ticker_line(const struct live *l, struct ticker *h, int columns, bool color
 bool ticker_plain(const struct live *l, struct ticker *h, struct buf *out)
 {
     uint64_t interval = l->elapsed_ns / (INTERVAL_S * NS_PER_S);
+    struct buf gauge = {0};
     char text[UNITS_MAX];
 
     if (!l->started || l->over || interval <= h->interval)
@@ -147,6 +162,9 @@ bool ticker_plain(const struct live *l, struct ticker *h, struct buf *out)
     buf_printf(out, ", %s in flight", units_print_count((double)l->in_flight, text));
     if (l->backlog)
         buf_printf(out, ", %s waiting", units_print_count((double)l->backlog, text));
+    if (add_gauge(l, &gauge))
+        buf_printf(out, ", %s", buf_text(&gauge));
+    buf_free(&gauge);
     buf_addc(out, '\n');
     return true;
 }

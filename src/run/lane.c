@@ -34,6 +34,7 @@ struct lane_run *lane_new(const struct lane_setup *s)
 
     l->setup = *s;
     l->wake_fd = -1;
+    atomic_init(&l->live.shown, -1);
     l->lane = (struct lane){.job = s->job, .timers = &l->timers, .index = s->index, .op_count = n};
     l->lane.rng = s->seed ^ (uint64_t)(s->index + 1) * UINT64_C(0x9e3779b97f4a7c15);
     l->lane.priv = arena_alloc(&l->arena, s->driver->lane_size);

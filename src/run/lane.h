@@ -33,6 +33,7 @@ struct step_control {          /* written by the main thread, read by the lanes 
 struct lane_live { /* written by the lane with relaxed stores, read by the main thread */
     _Atomic uint64_t begun, ended, failed, in_flight;
     _Atomic int64_t population;
+    _Atomic int64_t shown; /* the driver's gauge that is `live`; -1: not reported yet */
     _Atomic bool over;
     _Atomic uint32_t duration[HIST_BUCKETS]; /* of op_duration, since the start; wraps */
 };

@@ -9,7 +9,7 @@
 
 static void add_lane(const struct lane_live *l, struct live *out)
 {
-    int64_t population = READ(l->population);
+    int64_t population = READ(l->population), shown = READ(l->shown);
 
     out->begun += READ(l->begun);
     out->ended += READ(l->ended);
@@ -18,6 +18,16 @@ static void add_lane(const struct lane_live *l, struct live *out)
     out->over &= READ(l->over);
     if (population >= 0)
         out->vus = (out->vus < 0 ? 0 : out->vus) + population;
+    if (shown >= 0)
+        out->shown = (out->shown < 0 ? 0 : out->shown) + shown;
+}
+
+static const char *live_gauge(const struct driver *d)
+{
+    for (const struct metric *m = d->metrics; m && m->name; m++)
+        if (m->live)
+            return m->name;
+    return NULL;
 }
 
 /* Counters only grow, so the difference to the last sum is what the interval brought. */
@@ -60,7 +70,9 @@ void live_snapshot(struct live_state *s, struct lane_run *const *lanes, int lane
     int64_t length = load_length(&step->load);
     uint64_t due;
 
-    *out = (struct live){.step = step, .vus = -1, .over = true, .started = now >= start_ns};
+    *out = (struct live){
+        .step = step, .vus = -1, .shown = -1, .over = true, .started = now >= start_ns};
+    out->gauge = live_gauge(step->driver);
     out->elapsed_ns = now > start_ns ? now - start_ns : 0;
     out->length_ns = length == DURATION_UNTIL_STOPPED ? 0 : (uint64_t)length;
     out->planned = load_operations(&step->load);

@@ -20,6 +20,8 @@ struct live { /* one step while it runs; a snapshot */
     double rate;           /* ended per second, over the last interval */
     double p50_ns, p95_ns; /* of op_duration, over the last interval; 0: no samples */
     int64_t vus;           /* virtual users, agents or connections now; -1: not applicable */
+    const char *gauge;     /* the name of the driver's gauge that is `live`; NULL: it has none */
+    int64_t shown;         /* its value, over all lanes; -1: not known yet */
     bool started, over;    /* begun; all its operations have ended */
 };
 

@@ -168,6 +168,8 @@ void lane_gauge(struct lane *lane, int metric, double value)
     struct lane_run *l = (struct lane_run *)lane;
 
     meter_gauge(&l->meter, M_ENGINE_COUNT + metric, 0, TAG_OK, current_second(l), value);
+    if (l->setup.driver->metrics[metric].live)
+        atomic_store_explicit(&l->live.shown, (int64_t)value, memory_order_relaxed);
 }
 
 void lane_value(struct lane *lane, int metric, bool ok, double value)

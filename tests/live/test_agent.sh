@@ -59,6 +59,7 @@ END
 serve pushes --mtls --push "$TMP/push.json" --tick 0.05
 fleet 0 "a fleet answers all that a server asks for" --set duration=7s
 unserve
+check "how many streams are up stands on the live line" grep -q ' in flight, 20 streams up$' "$TMP/stderr"
 check "every agent registered once, with raw keys and good requests" \
     seen "r['agents'] == 21 and r['keys_raw'] == 21 and r['csr_good'] == 21 and r['keys_other'] == 0"
 check "each stream began with a token and went on with the id" \

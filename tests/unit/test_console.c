@@ -123,6 +123,32 @@ static void plain_line_once_an_interval(void **state)
     close_scene(&s);
 }
 
+/* A gauge of the driver's, once it has a value. */
+static void what_is_up_stands_on_live_lines(void **state)
+{
+    struct scene s;
+    struct ticker t = {0};
+    struct buf b = {0};
+    struct live l;
+
+    (void)state;
+    open_scene(&s);
+    l = live_of(s.r, 6);
+    l.gauge = "streams_up";
+    l.shown = -1;
+    assert_true(ticker_plain(&l, &t, &b));
+    assert_null(strstr(b.data, "up"));
+    l.elapsed_ns = 12 * NS_PER_S;
+    l.shown = 19950;
+    assert_true(ticker_plain(&l, &t, &b));
+    assert_non_null(strstr(b.data, ", 32 in flight, 19,950 streams up\n"));
+    buf_clear(&b);
+    ticker_line(&l, &t, 139, false, &b);
+    assert_non_null(strstr(b.data, "19,950 streams up"));
+    buf_free(&b);
+    close_scene(&s);
+}
+
 static void play(struct scene *s, const struct console_opts *o)
 {
     struct observer *ob = console_observer(o, &s->arena);
@@ -351,6 +377,7 @@ static void github_gets_its_files(void **state)
 
 UNIT_GROUP(console, cmocka_unit_test(live_line_never_wraps),
            cmocka_unit_test(plain_line_once_an_interval),
+           cmocka_unit_test(what_is_up_stands_on_live_lines),
            cmocka_unit_test(plain_output_has_no_escapes), cmocka_unit_test(tty_redraws_in_place),
            cmocka_unit_test(environment_chooses), cmocka_unit_test(terminal_is_recognised),
            cmocka_unit_test(commands_are_switched_off), cmocka_unit_test(annotations_are_bounded),
