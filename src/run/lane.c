@@ -40,11 +40,9 @@ struct lane_run *lane_new(const struct lane_setup *s)
     l->lane.priv = arena_alloc(&l->arena, s->driver->lane_size);
     l->lane.ops = arena_array(&l->arena, struct op, n);
     l->slots = arena_array(&l->arena, struct slot, n);
-    for (int i = n; i-- > 0;) {
+    for (int i = 0; s->driver->op_size && i < n; i++) {
         l->lane.ops[i].lane = &l->lane;
         l->lane.ops[i].priv = arena_alloc(&l->arena, s->driver->op_size);
-        l->slots[i].next_free = l->free;
-        l->free = (uint32_t)i + 1;
     }
     l->statuses = arena_array(&l->arena, struct statuses, s->shape->part_count);
     meter_init(&l->meter, s->shape);
@@ -164,14 +162,26 @@ static uint32_t user_of(const struct lane_run *l, uint32_t at)
     return at * (uint32_t)l->setup.job->lane_count + (uint32_t)l->lane.index + 1;
 }
 
+/*
+ * Those used last come first.  One that never was is taken last, so that room for very many costs
+ * nothing until they are needed.
+ */
+static uint32_t take_free(struct lane_run *l)
+{
+    uint32_t at = l->free ? l->free - 1 : l->fresh++;
+
+    if (l->free)
+        l->free = l->slots[at].next_free;
+    return at;
+}
+
 /* When that was: reading the clock again would cost as much as the rest of this. */
 static uint64_t begin(struct lane_run *l, const struct arrival *a)
 {
     uint64_t now = now_ns();
-    uint32_t at = l->free - 1;
+    uint32_t at = take_free(l);
     struct op *op = &l->lane.ops[at];
 
-    l->free = l->slots[at].next_free;
     l->slots[at].busy = true;
     l->busy++;
     l->totals.sent++;
@@ -197,7 +207,7 @@ static uint64_t begin_due(struct lane_run *l, uint64_t now)
     struct arrival a;
     uint64_t next = UINT64_MAX;
 
-    for (int n = 0; l->free && now < l->deadline_ns; n++) {
+    for (int n = 0; lane_has_free(l) && now < l->deadline_ns; n++) {
         if (n == BURST)
             return 0;
         if (!pacer_take(&l->pacer, now, &a, &next))
@@ -334,7 +344,7 @@ static void end_unfinished(struct lane_run *l)
 
     lane_account_held(l, now);
     excused = atomic_load(&l->setup.control->cut) || (held && held_ever(&l->totals.held));
-    for (int i = 0; i < l->lane.op_count; i++) {
+    for (uint32_t i = 0; i < l->fresh; i++) {
         struct op *op = &l->lane.ops[i];
 
         if (!l->slots[i].busy)

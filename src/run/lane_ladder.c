@@ -46,8 +46,8 @@ static void answer(struct lane_run *l)
     a->ended = atomic_load_explicit(&l->live.ended, memory_order_relaxed);
     a->unanswered = 0;
     a->waiting = pacer_waiting(&l->pacer, l->start_ns + (uint64_t)q->to * NS_PER_S);
-    a->full = l->free == 0;
-    for (int i = 0; l->busy && i < l->lane.op_count; i++)
+    a->full = !lane_has_free(l);
+    for (uint32_t i = 0; l->busy && i < l->fresh; i++)
         if (l->slots[i].busy)
             add_open(a, q, &l->lane.ops[i]);
 }

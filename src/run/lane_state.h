@@ -38,7 +38,8 @@ struct lane_run {
     struct err err;
 
     struct slot *slots;
-    uint32_t free; /* index + 1 of the first free operation; 0: none */
+    uint32_t free;  /* index + 1 of the first that was used and is free again; 0: none */
+    uint32_t fresh; /* those from this index on never were */
     uint32_t busy, held;
     uint64_t freed_ns; /* when the first operation became free after none had been */
 
@@ -68,6 +69,11 @@ void lane_take_held(struct lane_run *l, uint64_t from_ns);
 
 /* The second of the step that a due time falls into. */
 uint32_t lane_second(struct lane_run *l, uint64_t due_ns);
+
+static inline bool lane_has_free(const struct lane_run *l)
+{
+    return l->free || l->fresh < (uint32_t)l->lane.op_count;
+}
 
 static inline void live_add(_Atomic uint64_t *counter, uint64_t n)
 {

@@ -254,7 +254,7 @@ static void release(struct lane_run *l, struct op *op, uint64_t now)
         s->held = false;
         l->held--;
     }
-    if (!l->free)
+    if (!lane_has_free(l))
         l->freed_ns = now;
     s->busy = false;
     s->next_free = l->free;

@@ -124,8 +124,9 @@ const struct opt load_table[] = {
     LOAD_DURATION(graceful_stop, "30s", "wait this long for what is in flight at the end",
                   .max = HOURS(24)),
     LOAD_INT(max_in_flight, "10000",
-             "operations at once; what is due beyond waits and keeps its time", .min = 1,
-             .max = 10000000),
+             "operations at once; what is due beyond waits and keeps its time; of agents, unless "
+             "it is set, two each at least",
+             .min = 1, .max = 10000000),
     LOAD_DURATION(warmup, "0", "thresholds leave out what is due this early", .max = HOURS(24)),
     LOAD_INT(lanes, "1", "threads that share the load", .min = 1, .max = 64),
     {0},
@@ -296,6 +297,14 @@ static void check_sense(const struct load *l, const struct node *map, const char
         diag_add(b->diags, node_find(map, "rate")->at, "%s.rate: must be above zero", path);
 }
 
+/* In a storm each agent has a beat that waits for its connection, and the next one falls due. */
+static void fit_agents(struct load *l, const struct node *map)
+{
+    if (load_model(l) == EX_AGENT_FLEET && !node_find(map, "max_in_flight") &&
+        l->max_in_flight < 2 * l->agents)
+        l->max_in_flight = 2 * l->agents;
+}
+
 bool load_bind(struct load *l, const struct node *node, bool timed, const char *path,
                const struct bind *b)
 {
@@ -320,6 +329,7 @@ bool load_bind(struct load *l, const struct node *node, bool timed, const char *
         stepping_bind(&o.load, node, &o.sizes, path, b);
     if (load_model(&o.load) == EX_AGENT_FLEET && o.load.executor == EX_STEPPING)
         o.load.agents = (int64_t)o.load.stepping.max;
+    fit_agents(&o.load, node);
     if (b->diags->errors == before) {
         check_sense(&o.load, node, path, b);
         check_rates(&o.load, node, path, b);

@@ -1,0 +1,1 @@
+FLEET_TOKEN=enrolment-token "$SHAKEDOWN" run suites/fleet-plan.yaml --dry-run --run-id golden
