@@ -41,6 +41,18 @@ printable() {
         --include='*.yaml' --include='*.py' --exclude=yaml-tab.yaml
 }
 
+# A newcomer finds each header in the table of docs/architecture.md; the fleet's have a line for all.
+described() {
+    missing=$(for header in src/*/*.h; do
+        layer=$(basename "$(dirname "$header")")
+        name=$(basename "$header" .h)
+        case $name in agent_* | ingest_*) continue ;; esac
+        grep "^| \`$layer/\` " docs/architecture.md | grep -q "\`$name\`" || echo "$layer/$name.h"
+    done)
+    [ -z "$missing" ] || echo "not in the table of docs/architecture.md, \"What is where\":" $missing
+    [ -z "$missing" ]
+}
+
 shell_syntax() {
     for s in ci/*.sh tests/*/*.sh; do
         sh -n "$s" || return 1
@@ -54,5 +66,6 @@ check "lone headers" lone_headers
 check format formatted
 check "unfinished marks" unmarked
 check "tabs and trailing blanks" printable
+check "headers described" described
 check "shell syntax" shell_syntax
 exit $found
