@@ -57,6 +57,24 @@ static const char *cure_of(int code)
     }
 }
 
+/* For a connection that did not last to a status. */
+static const char *cure_of_loss(enum outcome outcome)
+{
+    switch (outcome) {
+    case OP_REFUSED:
+    case OP_UNREACHABLE:
+    case OP_TIMEOUT:
+        return "; is the ingest up, and is this its address and port?";
+    case OP_TLS:
+        return "; is this the ingest's port for TLS, and has the target its CA (tls: {ca: FILE})?";
+    case OP_RESET:
+    case OP_PROTOCOL:
+        return "; is this the ingest's port, and is it one for TLS (https:) or without (http:)?";
+    default:
+        return "";
+    }
+}
+
 /* False: more agents are to share a connection than the server takes streams on it. */
 static bool has_room(struct trial *t)
 {
@@ -108,7 +126,7 @@ static void done(struct rpc *c, const struct stream_end *end)
         if (!rpc_is_certain(end))
             ((struct agent_job *)t->fleet.job)->doubts++;
         if (end->code < 0)
-            err_set(t->e, "preflight: %s", end->why);
+            err_set(t->e, "preflight: %s%s", end->why, cure_of_loss(end->outcome));
         else
             err_set(t->e, "preflight: Register: %s%s%s%s", grpc_code_names[end->code],
                     *end->why ? ": " : "", end->why, cure_of(end->code));
@@ -153,7 +171,7 @@ static void lost(struct link *l, const struct stream_end *end)
     rpcs_lost(&t->fleet, l, end);
     if (!t->over) {
         finish(t, false);
-        err_set(t->e, "preflight: %s", end->why);
+        err_set(t->e, "preflight: %s%s", end->why, cure_of_loss(end->outcome));
     }
 }
 

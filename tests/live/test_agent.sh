@@ -79,6 +79,8 @@ check "each beat that was due was sent and answered" \
     metric "n('beats_due') == n('beats_sent') == n('beats_answered') == n('iterations') > 0"
 check "every message has a round trip of its own" \
     metric "n('beat_rtt') == n('beats_answered') + n('beats_extra')"
+check "registrations are timed, streams counted, and how long each agent was silent" \
+    metric "n('register_duration') == n('registrations') == 20 and m['streams_up']['max'] == 20 and n('staleness') == n('beat_rtt')"
 check "a terminal that is announced twice is no reply too many" metric "'no beat had asked' not in e"
 
 echo '{"renew": true}' >"$TMP/renew.json"
@@ -100,6 +102,7 @@ check "after a cut it is up again" until_true seen "r['streams_now'] == 20 and r
 wait $RUN
 unserve
 check "losses are counted reconnects" metric "n('reconnects') >= 40 and n('registrations_active') == 20"
+check "and what waited meanwhile is late" metric "n('beats_late') > 0"
 
 serve storm --mtls
 suite=tests/live/suites/agent-storm.yaml

@@ -17,6 +17,8 @@ assert distance < 1.95 / math.sqrt(n), f"D = {distance} (p < 0.001)"
 gaps = [b - a for t in beats.values() for a, b in zip(t[1:], t[2:])]
 odd = [g for g in gaps if not 0.75 < g < 1.25]
 assert len(odd) < len(gaps) * 0.02, odd
+moved = [g for g in gaps if abs(g - 1) > 0.02]
+assert len(moved) > len(gaps) / 2, "only the first beat is jittered"
 assert all(4 <= len(t) <= 6 for t in beats.values()), sorted(map(len, beats.values()))
 PY
 

@@ -65,6 +65,37 @@ restarts() {
     stop
     saw "all beat again" 'r["streams"] >= 60 and all(max(map(max, beats.values())) - b[-1] < 2 for b in beats.values())'
 }
+# A server that ends each stream with OK after three beats: the agents come back, and after 1 s each time,
+# because they had been answered in between; pauses that double would leave room for three streams.
+ends() {
+    serve --end-after 3
+    fleet 0 "streams that end without an error" --set duration=10s --set interval=200ms --set checks='count==0' \
+        --set reconnects='count>=60' --set failed='rate<90%' --set missed='count<100000' --set rtt=10s
+    stop
+    saw "each time after the same pause" 'r["streams"] >= 80 and len(beats) == 20'
+}
+# A server that stands still: only a ping finds out, and then no connection is left for a second (01: established).
+let_go() {
+    awk -v port="$(printf ':%04X$' "${address#*:}")" '$4 == "01" && $2 ~ port { n++ } END { exit n }' /proc/net/tcp
+}
+connected() {
+    $python -c 'import json, sys
+sys.exit(json.load(open(sys.argv[1]))["connections"] < 7)' "$dir/report.json"
+}
+frozen() {
+    serve
+    ENROLMENT=$LIVE_TOKEN
+    export ENROLMENT
+    start_run tests/live/suites/agent.yaml --set port="${address#*:}" --set ca="$dir/ca.pem" --set keepalive=10s \
+        --set patience=500ms --set interval=20s --set duration=14s
+    check "the fleet has its connections" until_true connected
+    kill -STOP $server
+    check "a server that stands still is let go" until_true let_go
+    kill -CONT $server
+    wait $RUN
+    stop
+    check "because it answers no ping" grep -q "no answer to a ping within 500ms" "$OUT/result.json"
+}
 slow() {
     serve --latency 0.3
     fleet 1 "a slow server breaches" --set rtt=100ms --set checks='count==0' --set missed='count<100000'
@@ -109,7 +140,7 @@ hostile() {
 }
 refused() {
     serve --fail Heartbeat=14:3
-    fleet 0 "every third stream refused: they come back" --set duration=4s --set checks='count==0' \
+    fleet 0 "every third stream refused: they come back" --set duration=11s --set checks='count==0' \
         --set reconnects='count<100000' --set failed='rate<80%' --set missed='count<100000'
     stop
     saw "all are up in the end" 'len(beats) == 20'
@@ -127,7 +158,7 @@ for what in wrong_token pending no_service no_tls; do
     job $what
 done
 wait
-for what in restarts slow hostile refused; do
+for what in restarts ends frozen slow hostile refused; do
     job $what
 done
 wait
