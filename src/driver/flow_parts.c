@@ -162,8 +162,9 @@ static void read_request(struct reader *r, struct flow_part *part, const struct 
 
 /* A fingerprint that differs every time is a template, which only a flow knows. */
 static void read_expect(struct reader *r, struct flow_check *c, const struct node *n,
-                        const char *path)
+                        const char *check)
 {
+    const char *path = arena_printf(r->arena, "%s.expect", check);
     struct tls_expect_opts *o = arena_new(r->arena, struct tls_expect_opts);
     const struct node *at = n && n->type == NODE_MAP ? node_find(n, "fingerprint") : NULL;
     struct node none = {.type = NODE_MAP};
@@ -176,7 +177,7 @@ static void read_expect(struct reader *r, struct flow_check *c, const struct nod
         if (!c->fingerprint)
             diag_add(r->d, at->at, "%s.fingerprint: %s", path, e.text);
     }
-    c->expect = tls_expect_compile(o, c->target->tls.verify, n, path, r->arena, r->d);
+    c->expect = tls_expect_compile(o, c->target->tls.verify, n, check, r->arena, r->d);
 }
 
 static void read_check(struct reader *r, struct flow_part *part, const struct node *n,
@@ -193,7 +194,7 @@ static void read_check(struct reader *r, struct flow_part *part, const struct no
     if (strcmp(o.target->scheme, "https") != 0 && strcmp(o.target->scheme, "wss") != 0)
         diag_add(r->d, n->at, "%s.target: the url of \"%s\" is neither https: nor wss:", path,
                  o.target->name);
-    read_expect(r, &part->check, o.expect, arena_printf(r->arena, "%s.expect", path));
+    read_expect(r, &part->check, o.expect, path);
 }
 
 static void check_part(struct reader *r, const struct part_opts *o, const struct node *n,
@@ -219,7 +220,7 @@ static void read_part(struct reader *r, const struct node *n, const char *path,
     r->bind.scope = scope;
     opt_bind(part_table, NULL, n, path, &o, &r->bind);
     check_part(r, &o, n, path);
-    part->name = r->out->names[r->out->n] = o.name;
+    part->name = r->out->names[r->out->n] = o.name ? o.name : ""; /* which has been told */
     part->think = (uint64_t)o.think;
     part->every = (uint64_t)o.until.every;
     part->within = o.until_given ? (uint64_t)o.until.within : 0;

@@ -173,10 +173,9 @@ static bool split_assert(const struct sql_opts *o, struct sql_assert *a, int ind
     return true;
 }
 
-static bool bind_assert(const struct sql_opts *o, const struct node *n, int index,
+static bool bind_assert(const struct sql_opts *o, const struct node *n, const char *path,
                         struct sql_assert *a, struct diags *d)
 {
-    const char *path = arena_printf(d->arena, "assert[%d]", index);
     const struct node *equals = n->type == NODE_MAP ? node_find(n, "equals") : NULL;
     struct bind b = *o->bind;
 
@@ -190,7 +189,8 @@ static bool bind_assert(const struct sql_opts *o, const struct node *n, int inde
     return true;
 }
 
-static bool bind_asserts(const struct sql_opts *o, struct sql_job *j, struct diags *d)
+static bool bind_asserts(const struct sql_opts *o, struct sql_job *j, const char *path,
+                         struct diags *d)
 {
     const struct node *list = o->assert;
     bool one = list && list->type == NODE_MAP, ok = true;
@@ -199,15 +199,16 @@ static bool bind_asserts(const struct sql_opts *o, struct sql_job *j, struct dia
     if (!list)
         return true;
     if (list->type == NODE_SCALAR)
-        return diag_add(d, list->at, "assert: expected a list of maps");
+        return diag_add(d, list->at, "%s.assert: expected a list of maps", path);
     j->asserts = arena_array(d->arena, struct sql_assert, one ? 1 : list->count);
     for (const struct node *n = one ? list : list->first; n; n = one ? NULL : n->next) {
         struct sql_assert *a = &j->asserts[j->assert_count];
 
-        if (!bind_assert(o, n, j->assert_count, a, d))
+        if (!bind_assert(o, n, arena_printf(d->arena, "%s.assert[%d]", path, j->assert_count), a,
+                         d))
             ok = false;
         else if (!split_assert(o, a, j->assert_count, d->arena, &e))
-            ok = diag_add(d, n->at, "%s", e.text);
+            ok = diag_add(d, n->at, "%s.%s", path, e.text);
         j->assert_count++;
     }
     return ok;
@@ -301,7 +302,7 @@ static bool check_texts(const struct sql_opts *o, const struct node *at, const c
         const struct node *n = at->type == NODE_MAP ? node_find(at, names[i]) : NULL;
 
         if (n && !split_texts(o, names[i], texts[i], &unit, d->arena, &e))
-            ok = diag_add(d, n->at, "%s: %s", path, e.text);
+            ok = diag_add(d, n->at, "%s.%s", path, e.text);
     }
     return ok;
 }
@@ -317,7 +318,8 @@ bool sql_plan_check(const void *opts, const struct node *at, const char *path, s
         return false;
     if (o->files.n + o->statements.n + o->reset.n == 0 && !o->assert)
         return diag_add(d, at->at, "%s: needs files, statements or assert", path);
-    return check_texts(o, at, path, d) & check_files(o, at, path, d) & bind_asserts(o, &scratch, d);
+    return check_texts(o, at, path, d) & check_files(o, at, path, d) &
+           bind_asserts(o, &scratch, path, d);
 }
 
 static bool load_units(const struct sql_opts *o, struct sql_job *j, struct arena *arena,
@@ -409,7 +411,7 @@ bool sql_plan_prepare(struct job *job, struct err *e)
     diags_init(&d, "", job->arena);
     if (!find_place(j, o->target, job->arena, e) || !load_units(o, j, job->arena, e))
         return false;
-    if (!bind_asserts(o, j, &d))
+    if (!bind_asserts(o, j, job->name, &d))
         return err_set(e, "%s", d.first->text);
     for (int i = 0; i < o->params.n; i++)
         j->room += template_bound(o->params.values[i], 0) + 1;

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/parts-mistakes.yaml
