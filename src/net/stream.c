@@ -9,7 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "net/rxstamp.h"
 
 #define SHORT_READ 8192 /* half of what a record holds */
 
@@ -84,6 +86,8 @@ static enum stream_result read_tls(struct stream *s, void *data, size_t cap, siz
     r = tls_result(s, SSL_read_ex(s->ssl, data, cap, n));
     *drained = r == STREAM_OK && empty && *n < SHORT_READ && SSL_get_read_ahead(s->ssl) &&
                !SSL_has_pending(s->ssl);
+    if (r == STREAM_OK)
+        s->read_ns = s->received_ns = now_ns();
     return r;
 }
 
@@ -96,7 +100,7 @@ enum stream_result stream_read(struct stream *s, void *data, size_t cap, size_t 
     if (s->ssl)
         return read_tls(s, data, cap, n, drained);
     do
-        got = recv(s->fd, data, cap, 0);
+        got = rxstamp_recv(s->fd, data, cap, &s->read_ns, &s->received_ns);
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return errno == EAGAIN ? STREAM_AGAIN : STREAM_FAILED;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct ssl_ctx_st;
 struct ssl_st;
@@ -17,10 +18,15 @@ enum stream_result { STREAM_OK, STREAM_AGAIN, STREAM_EOF, STREAM_FAILED };
 
 struct stream {
     int fd;
-    struct ssl_st *ssl; /* NULL: plain */
+    struct ssl_st *ssl;   /* NULL: plain */
+    uint64_t read_ns;     /* when the last bytes were read, monotonic */
+    uint64_t received_ns; /* when the kernel had them: never later; with TLS, the same */
 };
 
-/* Takes the non-blocking descriptor of an accepted connection; `ctx` NULL: plain. */
+/*
+ * Takes the non-blocking descriptor of an accepted connection; `ctx` NULL: plain.  The kernel
+ * stamps what comes if its listening socket was asked to (rxstamp_enable()).
+ */
 void stream_accept(struct stream *s, int fd, struct ssl_ctx_st *ctx);
 
 /* Never STREAM_EOF; a plain stream is ready at once. */

@@ -198,7 +198,8 @@ static enum flow read_some(struct peer *p)
         return FLOW_ON;
     if (r != STREAM_OK)
         return peer_end(p);
-    p->read_ns = now_ns();
+    p->read_ns = p->stream.read_ns;
+    p->arrived_ns = p->stream.received_ns;
     receive(p, p->worker->in, n);
     return FLOW_ON;
 }

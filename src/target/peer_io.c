@@ -152,7 +152,7 @@ void peer_parse(struct peer *p, const char *data, size_t len)
             peer_h2_begin(p, data, len);
         return;
     }
-    used = exchange_read(&p->exchange, data, len, p->read_ns, &p->out);
+    used = exchange_read(&p->exchange, data, len, p->arrived_ns, &p->out);
     keep(p, data + used, len - used);
 }
 
@@ -182,7 +182,8 @@ enum flow peer_read(struct peer *p)
         return FLOW_ON;
     if (r != STREAM_OK)
         return peer_gone(p);
-    p->read_ns = now_ns();
+    p->read_ns = p->stream.read_ns;
+    p->arrived_ns = p->stream.received_ns;
     p->received += n;
     if (p->in.len) {
         p->in.len += n;

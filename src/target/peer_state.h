@@ -37,7 +37,8 @@ struct peer {
     struct timer due, deadline;
     uint64_t deadline_ns;    /* when the peer has to have done something; NEVER */
     uint64_t alarm_ns;       /* when `deadline` fires: not later than that */
-    uint64_t read_ns;        /* stamp of the last read */
+    uint64_t read_ns;        /* when what arrived last was read: deadlines count from there */
+    uint64_t arrived_ns;     /* when the kernel had it: requests count from there */
     uint64_t received, sent; /* bytes that the ledger has not got yet */
     enum state state;
     int budget;

@@ -195,7 +195,7 @@ void visit_head(struct visit *v)
         buf_printf(&head, "host: %s\r\n", buf_text(&v->authority));
     buf_add(&head, buf_text(&v->fields), v->fields.len);
     buf_add(&head, "\r\n", 2);
-    exchange_head(&v->exchange, head.data, head.len, v->peer->read_ns, &interim);
+    exchange_head(&v->exchange, head.data, head.len, v->peer->arrived_ns, &interim);
     send_interim(v, &interim);
     buf_free(&interim);
     buf_free(&head);
@@ -205,7 +205,7 @@ void visit_head(struct visit *v)
 
 void visit_data(struct visit *v, const char *data, size_t len)
 {
-    exchange_body(&v->exchange, data, len, v->peer->read_ns);
+    exchange_body(&v->exchange, data, len, v->peer->arrived_ns);
     when_ready(v);
     if (!v->answered)
         return;
@@ -219,7 +219,7 @@ void visit_data(struct visit *v, const char *data, size_t len)
 
 void visit_end(struct visit *v)
 {
-    exchange_end(&v->exchange, v->peer->read_ns);
+    exchange_end(&v->exchange, v->peer->arrived_ns);
     when_ready(v);
 }
 

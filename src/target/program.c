@@ -225,13 +225,13 @@ const struct program *program_for(const struct program *defaults, const struct r
 struct plan program_plan(const struct program *p, const struct stall *stall, uint64_t seed,
                          uint64_t number, uint64_t arrival_ns)
 {
-    uint64_t begin = stall_end(stall, arrival_ns);
+    uint64_t begin = stall_delayed(stall, arrival_ns);
     struct plan plan = {0};
 
-    plan.due_ns = stall_end(stall, begin + dist_sample(&p->latency, seed, number));
+    plan.due_ns = stall_delayed(stall, begin + dist_sample(&p->latency, seed, number));
     if (p->first_byte.count) {
         /* Another seed: the two times of one request are independent. */
-        plan.first_ns = stall_end(stall, begin + dist_sample(&p->first_byte, ~seed, number));
+        plan.first_ns = stall_delayed(stall, begin + dist_sample(&p->first_byte, ~seed, number));
         if (plan.due_ns < plan.first_ns)
             plan.due_ns = plan.first_ns;
     }

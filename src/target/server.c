@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/rxstamp.h"
 #include "target/ledger.h"
 #include "target/worker.h"
 
@@ -86,6 +87,7 @@ static int listen_at(const struct addrinfo *ai, bool share, bool first)
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    rxstamp_enable(fd); /* for the connections that it accepts */
     if (share && !first)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0) {

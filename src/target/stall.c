@@ -6,6 +6,8 @@
 #include "base/err.h"
 #include "base/units.h"
 
+#define QUEUE_SHIFT 16
+
 bool stall_parse(struct stall *s, const char *text, struct err *e)
 {
     char length[32], period[32], rest;
@@ -29,4 +31,11 @@ uint64_t stall_end(const struct stall *s, uint64_t t)
         return t;
     into = (t - s->start) % s->period;
     return into < s->length ? t + (s->length - into) : t;
+}
+
+uint64_t stall_delayed(const struct stall *s, uint64_t t)
+{
+    uint64_t end = stall_end(s, t);
+
+    return end > t ? end + ((s->length - (end - t)) >> QUEUE_SHIFT) : t;
 }

@@ -19,3 +19,10 @@ bool stall_parse(struct stall *s, const char *text, struct err *e); /* sets leng
 
 /* When the stall that holds `t` ends; `t` itself if none does. */
 uint64_t stall_end(const struct stall *s, uint64_t t);
+
+/*
+ * When what would come at `t` does come: then, or at the end of the stall, in the order in which it
+ * would have come.  The queue leaves 65,536 times as fast as it grew, so that the last of a second
+ * is 15 us behind.
+ */
+uint64_t stall_delayed(const struct stall *s, uint64_t t);

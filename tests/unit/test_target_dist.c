@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "target/dist.h"
 #include "target/stall.h"
@@ -218,6 +219,11 @@ static void stalls_come_on_time(void **state)
     assert_int_equal(stall_end(&s, 11 * sec), 12 * sec + 1000);
     assert_int_equal(stall_end(&s, 12 * sec + 1000), 12 * sec + 1000);
     assert_int_equal(stall_end(&s, 31 * sec), 32 * sec + 1000);
+    assert_int_equal(stall_delayed(&s, 12 * sec + 1000), 12 * sec + 1000);
+    assert_int_equal(stall_delayed(&s, 10 * sec + 1000), 12 * sec + 1000);
+    for (uint64_t t = 10 * sec + 1000; t < 12 * sec - sec / 1000; t += sec / 1000)
+        assert_true(stall_delayed(&s, t) < stall_delayed(&s, t + sec / 1000));
+    assert_true(stall_delayed(&s, 12 * sec + 999) < 12 * sec + 1000 + 31 * NS_PER_US);
     assert_false(stall_parse(&s, "2s", &e));
     assert_false(stall_parse(&s, "2s each 10s", &e));
     assert_false(stall_parse(&s, "2s every 10s please", &e));
