@@ -6,7 +6,9 @@
  * an absolute time and only moved when something nearer comes up; libevent's own timers would cost
  * a system call a turn.  A sleeping thread wakes some 30 us late, so an open schedule is awaited by
  * polling for the last stretch (spin_ns), unless the rate is so high that the loop never sleeps
- * long.
+ * long, or the processors are all needed.  An operation that ends after the next one's due time
+ * ends the loop's turn (due_ns), so that events which came together do not keep the schedule
+ * waiting.
  */
 #include "run/lane.h"
 
@@ -22,10 +24,11 @@
 #include "run/lane_state.h"
 #include "suite/load.h"
 
-#define LOOK_NS   (100 * NS_PER_MS) /* how often a lane looks at its control, at least */
-#define SPIN_NS   (80 * NS_PER_US)
-#define SPIN_RATE 20000.0 /* arrivals a second above which waiting by polling gains nothing */
-#define BURST     128     /* operations begun before I/O gets a turn */
+#define LOOK_NS     (100 * NS_PER_MS) /* how often a lane looks at its control, at least */
+#define SPIN_NS     (80 * NS_PER_US)
+#define SPIN_RATE   20000.0 /* arrivals a second above which waiting by polling gains nothing */
+#define BURST       128     /* operations begun before I/O gets a turn */
+#define PACED_BURST 8       /* the same, where arrivals have a rate */
 
 struct lane_run *lane_new(const struct lane_setup *s)
 {
@@ -201,17 +204,27 @@ static uint64_t begin(struct lane_run *l, const struct arrival *a)
     return now;
 }
 
-/* Begins what is due; when to come back: at once after a full burst, else at the next due time. */
+/*
+ * Begins what is due; when to come back: at once after a full burst, else at the next due time.
+ * Where arrivals have a rate, bursts are short, and while events are at hand they and what is due
+ * take turns: all that is due at once would need what those events are about to give back,
+ * connections say, and take longer than doing one after the other.
+ */
 static uint64_t begin_due(struct lane_run *l, uint64_t now)
 {
+    int most = !l->paced ? BURST : event_base_got_break(l->lane.base) ? 1 : PACED_BURST;
     struct arrival a;
     uint64_t next = UINT64_MAX;
 
+    l->due_ns = l->paced ? now : UINT64_MAX;
     for (int n = 0; lane_has_free(l) && now < l->deadline_ns; n++) {
-        if (n == BURST)
+        if (n == most)
             return 0;
-        if (!pacer_take(&l->pacer, now, &a, &next))
+        if (!pacer_take(&l->pacer, now, &a, &next)) {
+            if (l->paced)
+                l->due_ns = next;
             return next;
+        }
         now = begin(l, &a);
     }
     return UINT64_MAX;
@@ -309,11 +322,13 @@ static void turn(struct lane_run *l)
     wait_until(l, next, now);
 }
 
+/* Where the lanes take all processors, a lane that polls would take them from the target. */
 static uint64_t spin_for(const struct load *load, int lanes)
 {
     double rate = load_peak_rate(load);
+    bool spare = sysconf(_SC_NPROCESSORS_ONLN) > lanes;
 
-    return rate > 0 && rate / lanes <= SPIN_RATE ? SPIN_NS : 0;
+    return spare && rate > 0 && rate / lanes <= SPIN_RATE ? SPIN_NS : 0;
 }
 
 static void ready(struct lane_run *l)
@@ -331,6 +346,7 @@ static void ready(struct lane_run *l)
     l->end_ns = l->pacer.end_ns;
     l->held_since_ns = start;
     l->ramp_end_ns = start + (uint64_t)(ramp_s * 1e9);
+    l->paced = load_peak_rate(load) > 0;
     l->spin_ns = spin_for(load, l->setup.job->lane_count);
     obey(l);
 }

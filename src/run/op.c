@@ -5,6 +5,7 @@
  * therefore wait in a stage that belongs to the lane until op_done(); a driver reports them in one
  * go just before it, so the stage holds one operation's values at a time.
  */
+#include <event2/event.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -285,6 +286,8 @@ void op_done_at(struct op *op, enum outcome outcome, const char *why, uint64_t e
     now = now_ns();
     release(l, op, now);
     pacer_ended(&l->pacer, op->vu, now);
+    if (now >= l->due_ns) /* the schedule's turn, before the events that are still at hand */
+        event_base_loopbreak(l->lane.base);
 }
 
 void op_done(struct op *op, enum outcome outcome, const char *why)

@@ -1,6 +1,8 @@
 /* The engine's loop with drivers whose behaviour is known; no network, one lane on this thread. */
+#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -83,9 +85,9 @@ struct bench { /* one lane, run to its end */
     struct lane_run *lane;
 };
 
-static void run_load(struct bench *b, const struct load *l)
+static void run_driver(struct bench *b, const struct driver *d, const struct load *l)
 {
-    struct lane_setup setup = {&test_driver, &b->job, l, &b->shape, &b->control, 0, 1};
+    struct lane_setup setup = {d, &b->job, l, &b->shape, &b->control, 0, 1};
 
     *b = (struct bench){.job = {.name = "test", .lane_count = 1, .arena = &b->arena}};
     for (int i = 0; i < M_ENGINE_COUNT; i++)
@@ -100,6 +102,11 @@ static void run_load(struct bench *b, const struct load *l)
     assert_true(lane_open(b->lane));
     lane_run(b->lane);
     lane_close(b->lane);
+}
+
+static void run_load(struct bench *b, const struct load *l)
+{
+    run_driver(b, &test_driver, l);
 }
 
 static void done(struct bench *b)
@@ -293,6 +300,93 @@ static void beats_later_than_an_interval_are_missed(void **state)
     done(&b);
 }
 
+/*
+ * A flood: the first FLOOD operations are answered in the same moment, and each answer takes the
+ * lane two arrivals' time to deal with.
+ */
+#define FLOOD 32
+#define GAP   NS_PER_MS
+
+static struct {
+    int pipes[FLOOD][2];
+    struct event *events[FLOOD];
+    struct op *ops[FLOOD];
+    uint64_t first_due, dealt_with; /* dealt_with: when the last answer was */
+    uint64_t begun, answers;
+    uint64_t seen,
+        late; /* begun when the last answer was; answers dealt with before what was due */
+} flood;
+
+static void on_flood(evutil_socket_t fd, short what, void *arg)
+{
+    uint64_t due = flood.dealt_with ? (flood.dealt_with - flood.first_due) / GAP + 1 : 0;
+    uint64_t until = now_ns() + 2 * GAP;
+    struct op **op = arg;
+
+    (void)fd;
+    (void)what;
+    flood.answers++;
+    flood.late += flood.begun == flood.seen && flood.begun < due;
+    flood.seen = flood.begun;
+    while (now_ns() < until)
+        ;
+    flood.dealt_with = now_ns();
+    op_done(*op, OP_OK, NULL);
+}
+
+static bool flood_start(struct lane *lane, struct err *e)
+{
+    (void)e;
+    for (int i = 0; i < FLOOD; i++) {
+        assert_int_equal(pipe(flood.pipes[i]), 0);
+        flood.events[i] =
+            event_new(lane->base, flood.pipes[i][0], EV_READ | EV_ET, on_flood, &flood.ops[i]);
+        event_add(flood.events[i], NULL);
+    }
+    return true;
+}
+
+static void flood_fire(struct lane *lane, struct op *op)
+{
+    (void)lane;
+    flood.begun++;
+    if (op->iteration == 0)
+        flood.first_due = op->due_ns;
+    if (op->iteration >= FLOOD) {
+        op_done(op, OP_OK, NULL);
+        return;
+    }
+    flood.ops[op->iteration] = op;
+    for (int i = 0; op->iteration == FLOOD - 1 && i < FLOOD; i++)
+        assert_int_equal(write(flood.pipes[i][1], "", 1), 1);
+}
+
+static void flood_stop(struct lane *lane)
+{
+    (void)lane;
+    for (int i = 0; i < FLOOD; i++) {
+        event_free(flood.events[i]);
+        close(flood.pipes[i][0]);
+        close(flood.pipes[i][1]);
+    }
+}
+
+static const struct driver flood_driver = {
+    .name = "flood", .start = flood_start, .fire = flood_fire, .stop = flood_stop};
+
+static void what_is_due_does_not_wait_for_a_flood_of_answers(void **state)
+{
+    struct load l = open_load(1e9 / (double)GAP, 200 * MS, 10000, 10000 * MS);
+    struct bench b;
+
+    (void)state;
+    run_driver(&b, &flood_driver, &l);
+    assert_int_equal(lane_totals(b.lane)->ok, 200);
+    assert_int_equal(flood.answers, FLOOD);
+    assert_int_equal(flood.late, 0);
+    done(&b);
+}
+
 static void reasons_are_bounded(void **state)
 {
     static struct failures f, g;
@@ -324,4 +418,5 @@ UNIT_GROUP(lane, cmocka_unit_test(all_planned_work_is_sent_and_timed),
            cmocka_unit_test(values_carry_the_outcome_of_their_operation),
            cmocka_unit_test(our_own_faults_are_not_the_targets),
            cmocka_unit_test(beats_later_than_an_interval_are_missed),
+           cmocka_unit_test(what_is_due_does_not_wait_for_a_flood_of_answers),
            cmocka_unit_test(reasons_are_bounded));
