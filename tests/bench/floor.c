@@ -3,12 +3,17 @@
  * client could do without.
  *
  *     floor ADDRESS PORT CONNECTIONS SECONDS
+ *     floor RATE SECONDS
  *
  * Plain HTTP/1.1 on kept connections, each always with one request under way: two system calls a
  * request and a share of epoll_wait().  Of an answer it looks at the status, finds the end of the
  * head and the length of the body, and puts the latency into a table, with one reading of the clock
  * that is also the next request's beginning.  Every answer has to come whole in one segment.
  * Prints the number of answers and their median latency.
+ *
+ * The second form sends nothing: it is a thread that wants to be awake at each due time of a rate,
+ * sleeps until shortly before and then polls the clock, and prints how late it was.  That is what
+ * the machine takes from anybody: whoever sends at that rate cannot be more punctual.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,9 +24,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#define POLL_NS 80000 /* longer than a sleeping thread takes to wake */
 
 static char request[128];
 static size_t request_len;
@@ -77,14 +85,39 @@ static void record(uint64_t ns)
     latencies[us < 65535 ? us : 65535]++;
 }
 
-static unsigned median(uint64_t total)
+static unsigned quantile(uint64_t total, double q)
 {
     uint64_t below = 0;
     unsigned us = 0;
 
-    while (us < 65535 && (below += latencies[us]) * 2 < total)
+    while (us < 65535 && (double)(below += latencies[us]) < q * (double)total)
         us++;
     return us;
+}
+
+static void sleep_until(uint64_t when)
+{
+    struct timespec t = {(time_t)(when / 1000000000), (long)(when % 1000000000)};
+
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+static void keep_time(double rate, double seconds)
+{
+    uint64_t start = nanoseconds() + POLL_NS, total = (uint64_t)(rate * seconds), now = 0;
+
+    prctl(PR_SET_TIMERSLACK, 1);
+    for (uint64_t k = 0; k < total; k++) {
+        uint64_t due = start + (uint64_t)((double)k / rate * 1e9);
+
+        if (due > now + POLL_NS)
+            sleep_until(due - POLL_NS);
+        while (now < due)
+            now = nanoseconds();
+        record(now - due);
+    }
+    printf("late p50 %u us, p99 %u us, p99.9 %u us\n", quantile(total, .5), quantile(total, .99),
+           quantile(total, .999));
 }
 
 int main(int argc, char **argv)
@@ -97,8 +130,12 @@ int main(int argc, char **argv)
     unsigned long answers = 0;
     uint64_t *begun, now, end; /* by descriptor: when its request was sent; 0: none yet */
 
+    if (argc == 3) {
+        keep_time(atof(argv[1]), atof(argv[2]));
+        return 0;
+    }
     if (argc != 5 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) {
-        fprintf(stderr, "usage: floor ADDRESS PORT CONNECTIONS SECONDS\n");
+        fprintf(stderr, "usage: floor ADDRESS PORT CONNECTIONS SECONDS | RATE SECONDS\n");
         return 2;
     }
     getrlimit(RLIMIT_NOFILE, &limit);
@@ -138,6 +175,6 @@ int main(int argc, char **argv)
                 fail("send");
         }
     }
-    printf("%lu answers, p50 %u us\n", answers, median(answers));
+    printf("%lu answers, p50 %u us\n", answers, quantile(answers, .5));
     return 0;
 }
