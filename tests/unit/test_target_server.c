@@ -293,15 +293,20 @@ static void addresses_are_checked(void **state)
         assert_false(server_check_address(bad[i], &e));
 }
 
-/* Arrivals that come `burst` at a time and every 100 us on average, long after the clock's start.
+/*
+ * Arrivals that come `burst` at a time and every 100 us on average, long after the clock's start;
+ * `late` of them are told of in the reverse order, from the second lot on.
  */
-static double index_of(uint64_t burst)
+static double index_of(uint64_t burst, uint64_t late)
 {
     struct ledger *l = ledger_new(NULL, 0);
     double index;
 
-    for (uint64_t i = 0; i < 10000; i++)
-        ledger_arrived(l, 1000 * NS_PER_S + i / burst * burst * 100000);
+    for (uint64_t i = 0; i < 10000; i++) {
+        uint64_t nth = i < late ? i : i / late * late + (late - 1 - i % late);
+
+        ledger_arrived(l, 1000 * NS_PER_S + nth / burst * burst * 100000);
+    }
     index = dispersion_index(&l->tally.fine);
     ledger_free(l);
     return index;
@@ -310,8 +315,9 @@ static double index_of(uint64_t burst)
 static void dispersion_tells_clocks_from_bursts(void **state)
 {
     (void)state;
-    assert_true(index_of(1) < 0.001);                       /* ten in every window */
-    assert_true(index_of(20) > 9.9 && index_of(20) < 10.2); /* mean 10, variance 100 */
+    assert_true(index_of(1, 1) < 0.001);                          /* ten in every window */
+    assert_true(index_of(20, 1) > 9.9 && index_of(20, 1) < 10.2); /* mean 10, variance 100 */
+    assert_true(index_of(1, 500) < 0.001); /* the order in which they are told of is none */
     assert_true(dispersion_index(&(struct dispersion){.width = 1}) <= 0);
 }
 
