@@ -322,13 +322,18 @@ static void turn(struct lane_run *l)
     wait_until(l, next, now);
 }
 
-/* Where the lanes take all processors, a lane that polls would take them from the target. */
+/*
+ * At most half of the time, so that others get to run; and where the lanes take all processors, a
+ * lane that polls would take them from the target.
+ */
 static uint64_t spin_for(const struct load *load, int lanes)
 {
     double rate = load_peak_rate(load);
     bool spare = sysconf(_SC_NPROCESSORS_ONLN) > lanes;
 
-    return spare && rate > 0 && rate / lanes <= SPIN_RATE ? SPIN_NS : 0;
+    if (!spare || rate <= 0 || rate / lanes > SPIN_RATE)
+        return 0;
+    return earliest(SPIN_NS, (uint64_t)(1e9 * lanes / rate / 2));
 }
 
 static void ready(struct lane_run *l)
