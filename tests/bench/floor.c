@@ -104,14 +104,15 @@ static void sleep_until(uint64_t when)
 
 static void keep_time(double rate, double seconds)
 {
-    uint64_t start = nanoseconds() + POLL_NS, total = (uint64_t)(rate * seconds), now = 0;
+    uint64_t poll = 5e8 / rate < POLL_NS ? (uint64_t)(5e8 / rate) : POLL_NS, now = 0;
+    uint64_t start = nanoseconds() + POLL_NS, total = (uint64_t)(rate * seconds);
 
     prctl(PR_SET_TIMERSLACK, 1);
     for (uint64_t k = 0; k < total; k++) {
         uint64_t due = start + (uint64_t)((double)k / rate * 1e9);
 
-        if (due > now + POLL_NS)
-            sleep_until(due - POLL_NS);
+        if (due > now + poll)
+            sleep_until(due - poll);
         while (now < due)
             now = nanoseconds();
         record(now - due);

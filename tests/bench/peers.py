@@ -38,28 +38,25 @@ def may_be_urgent():
 
 class Urgent:
     """While it is entered, whatever is started goes before other work on its core, where that is allowed: what is
-    asked here is how exact a program is, and not what else the machine has to do.  All get the same: SCHED_FIFO, and
-    nice -20 a client whose rate leaves it no time to sleep, because the kernel stops a FIFO thread that never does."""
+    asked here is how exact a program is, and not what else the machine has to do.  All get the same: SCHED_FIFO."""
     allowed = may_be_urgent()
-    now = sleepless = False
+    now = False
 
     def __enter__(self):
         Urgent.now = self.allowed
 
     def __exit__(self, *_):
-        Urgent.now = Urgent.sleepless = False
+        Urgent.now = False
 
 
 def pin(core):
     """To a core, where there are two."""
-    urgent, sleepless = Urgent.now, Urgent.sleepless
+    urgent = Urgent.now
 
     def prepare():
         if SERVER_CORE != CLIENT_CORE:
             os.sched_setaffinity(0, {core})
-        if urgent and sleepless:
-            os.setpriority(os.PRIO_PROCESS, 0, -20)
-        elif urgent:
+        if urgent:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     return prepare
 
@@ -285,7 +282,6 @@ def pacing(bench):
         url = f"http://{target.address}/"
         bench.run("arrivals", url=url, rate=200, duration="1s")
         for rate in (1000, 10000, 30000):
-            Urgent.sleepless = rate > 5000
             seen, bare = [], []
             for _ in range(ROUNDS):
                 bare.append(bare_thread(bench, rate))
@@ -377,7 +373,7 @@ def main():
     os.environ["PATH"] += os.pathsep + str(pathlib.Path(sys.argv[3]).resolve() / "bin")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="peers-"))
     print(f"Client on core {CLIENT_CORE}, server on core {SERVER_CORE}; {ROUNDS} pairs of {SECONDS:g} s, medians.")
-    print(f"Pacing, accuracy and stall {'with' if Urgent.allowed else 'without'} priority for both.\n")
+    print(f"Pacing, accuracy and stall {'with' if Urgent.allowed else 'without'} real-time priority for all.\n")
     print("| work | ours | peer | ours / peer | goal |\n|---|---|---|---|---|")
     try:
         bench = Ours(program, floor, folder)
