@@ -94,26 +94,16 @@ uint64_t timers_next(const struct timers *ts)
     return ts->count ? ts->heap[0].when : UINT64_MAX;
 }
 
-struct timer *timers_due(const struct timers *ts, uint64_t now, uint64_t *when_ns)
-{
-    if (!ts->count || ts->heap[0].when > now)
-        return NULL;
-    *when_ns = ts->heap[0].when;
-    return ts->heap[0].timer;
-}
-
 struct timer *timers_pop(struct timers *ts, uint64_t now, uint64_t *when_ns)
 {
-    struct timer *t = timers_due(ts, now, when_ns);
+    struct timer *t;
 
-    if (t)
-        timers_cancel(ts, t);
+    if (!ts->count || ts->heap[0].when > now)
+        return NULL;
+    t = ts->heap[0].timer;
+    *when_ns = ts->heap[0].when;
+    timers_cancel(ts, t);
     return t;
-}
-
-uint64_t timers_when(const struct timers *ts, const struct timer *t)
-{
-    return t->index ? ts->heap[t->index - 1].when : UINT64_MAX;
 }
 
 int timers_run(struct timers *ts, uint64_t now)

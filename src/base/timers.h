@@ -24,14 +24,10 @@ struct timers {
 void timers_set(struct timers *ts, struct timer *t, uint64_t when_ns); /* moves one already set */
 void timers_cancel(struct timers *ts, struct timer *t);                /* idle timers too */
 uint64_t timers_next(const struct timers *ts);                         /* UINT64_MAX: none */
-uint64_t timers_when(const struct timers *ts, const struct timer *t);  /* UINT64_MAX: idle */
 int timers_run(struct timers *ts, uint64_t now); /* fires all due, earliest first; how many */
 
 /* The earliest one if it is due, idle now and not fired, with the time it was set for; or NULL. */
 struct timer *timers_pop(struct timers *ts, uint64_t now, uint64_t *when_ns);
-
-/* The same, but it stays set: for who sets it anew at once, which is cheaper. */
-struct timer *timers_due(const struct timers *ts, uint64_t now, uint64_t *when_ns);
 void timers_free(struct timers *ts);
 
 static inline bool timer_is_set(const struct timer *t)

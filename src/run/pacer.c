@@ -64,8 +64,8 @@ void pacer_init(struct pacer *p, const struct load *load, int index, int lanes, 
         arrivals_init(&p->arrivals, load);
         break;
     case EX_AGENT_FLEET:
-        p->agent_count = (uint32_t)pacer_share((uint64_t)load->agents, index, lanes);
-        p->agents = xcalloc_huge(p->agent_count, sizeof(*p->agents));
+        p->beats = xcalloc_huge((size_t)pacer_share((uint64_t)load->agents, index, lanes),
+                                sizeof(*p->beats));
         break;
     case EX_HOLD_CONNECTIONS:
         p->wanted = (uint32_t)pacer_share((uint64_t)load->connections, index, lanes);
@@ -78,10 +78,9 @@ void pacer_init(struct pacer *p, const struct load *load, int index, int lanes, 
 void pacer_fini(struct pacer *p)
 {
     arrivals_fini(&p->arrivals);
-    timers_free(&p->beats);
     free(p->vus);
     free(p->idle);
-    free(p->agents);
+    free(p->beats);
 }
 
 static uint32_t local_of(const struct pacer *p, uint32_t identity_)
@@ -237,12 +236,13 @@ static bool take_closed(struct pacer *p, uint64_t now, struct arrival *a, uint64
 
 static bool take_beat(struct pacer *p, uint64_t now, struct arrival *a, uint64_t *next_ns)
 {
-    uint64_t due = timers_next(&p->beats);
+    uint64_t due = pacer_next_beat(p);
     uint32_t id;
 
     *next_ns = due >= p->end_ns ? UINT64_MAX : due;
-    if (due > now || due >= p->end_ns || !pacer_take_beat(p, now, &due, &id))
+    if (due > now || due >= p->end_ns)
         return false;
+    id = pacer_take_beat(p, &due);
     hand_out(p, a, due, id, id);
     return true;
 }
@@ -303,7 +303,7 @@ bool pacer_exhausted(struct pacer *p, uint64_t now)
     case EX_RAMPING_ARRIVAL_RATE:
         return open_due(p) >= p->end_ns;
     case EX_AGENT_FLEET:
-        return timers_next(&p->beats) >= p->end_ns;
+        return pacer_next_beat(p) >= p->end_ns;
     default:
         return now >= p->end_ns;
     }
@@ -325,7 +325,7 @@ uint64_t pacer_drop(struct pacer *p, uint64_t now)
 
     if (p->vus || p->load->executor == EX_HOLD_CONNECTIONS)
         return 0;
-    if (load_is_open(p->load) && !p->agents)
+    if (load_is_open(p->load) && !p->beats)
         return drop_open(p, now);
     while (pacer_take(p, now, &a, &next))
         dropped++;

@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/timers.h"
 #include "run/arrivals.h"
 
 struct load;
@@ -23,10 +22,11 @@ struct arrival {
     uint32_t vu, agent; /* from 1; vu 0: the model has no users; agent 0: no fleet */
 };
 
-struct fleet_agent {
-    struct timer timer;
-    uint64_t beat;   /* the next one's number */
-    int64_t base_ns; /* after the start: when beat 0 would be due, without jitter */
+struct fleet_beat { /* the next one of an agent; there may be a million */
+    uint64_t due_ns;
+    int64_t base_ns; /* after the start, on the grid of its phase: due but for the jitter */
+    uint32_t local;  /* the agent */
+    uint32_t number; /* wraps */
 };
 
 struct pacer_size { /* stepping: since when, from what, to what */
@@ -46,9 +46,8 @@ struct pacer {
     uint32_t vu_count, vu_active, vu_joined, idle_first, idle_count;
     uint32_t *idle; /* ring of idle users' indices: who has waited longest is next */
     uint64_t ramp_check_ns;
-    struct timers beats; /* agent-fleet: the next beat of each agent */
-    struct fleet_agent *agents;
-    uint32_t agent_count, agent_active;
+    struct fleet_beat *beats; /* agent-fleet: a heap, one for each active agent */
+    uint32_t agent_active;
     struct pacer_size size; /* stepping: 0 until the first one */
     uint32_t open, wanted;  /* hold-connections */
     uint64_t next_open_ns;

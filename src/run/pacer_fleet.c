@@ -1,8 +1,8 @@
 /*
  * pacer_fleet.c - the beats of agents.
  *
- * The fleet keeps one timer for each agent, set to its next beat: agent a has a phase drawn once,
- * uniform over the interval, and beat n is due at
+ * The fleet keeps the next beat of each agent in a heap.  Agent a has a phase drawn once, uniform
+ * over the interval, and beat n is due at
  *
  *     start + base(a) + n * interval + jitter(a, n)
  *
@@ -24,33 +24,79 @@
 
 #define GRID_RATE     10000.0 /* beats a second of one lane */
 #define GRID_INTERVAL (1.0 * NS_PER_S)
+#define ARITY         4
 
 static uint64_t on_grid(const struct pacer *p, double ns)
 {
     double every = (double)p->load->interval;
-    double rate = (double)p->agent_count / (every / (double)NS_PER_S);
+    double rate = (double)pacer_share((uint64_t)p->load->agents, p->index, p->lanes) /
+                  (every / (double)NS_PER_S);
     uint64_t due = (uint64_t)fmax(ns, 0);
 
     return rate < GRID_RATE || every < GRID_INTERVAL ? due : due - due % NS_PER_MS;
 }
 
-/* ns after the start of beat n of one agent. */
-static uint64_t beat_due(const struct pacer *p, uint32_t id, const struct fleet_agent *g)
+/* When a beat whose agent, number and base are known is due. */
+static uint64_t due_of(const struct pacer *p, const struct fleet_beat *b)
 {
-    double every = (double)p->load->interval;
-    double sway = (2 * rng_unit(rng_hash(p->seed, id, g->beat + 1)) - 1) * p->load->jitter * every;
+    uint64_t hash = rng_hash(p->seed, pacer_identity(p, b->local), (uint64_t)b->number + 1);
+    double sway = (2 * rng_unit(hash) - 1) * p->load->jitter * (double)p->load->interval;
 
-    return on_grid(p, (double)g->base_ns + (double)g->beat * every + sway);
+    return p->start_ns + on_grid(p, (double)b->base_ns + sway);
 }
 
-static void join(struct pacer *p, uint32_t id, struct fleet_agent *g, double joins_ns)
+/* Beats lie in the heap themselves, without pointers back to it, so that moving one touches nothing
+ * else. */
+static void sift_up(struct fleet_beat *heap, uint32_t at, struct fleet_beat b)
+{
+    while (at > 0 && heap[(at - 1) / ARITY].due_ns > b.due_ns) {
+        heap[at] = heap[(at - 1) / ARITY];
+        at = (at - 1) / ARITY;
+    }
+    heap[at] = b;
+}
+
+static uint32_t earliest_child(const struct fleet_beat *heap, uint32_t first, uint32_t count)
+{
+    uint32_t best = first, end = first + ARITY < count ? first + ARITY : count;
+
+    for (uint32_t i = first + 1; i < end; i++)
+        if (heap[i].due_ns < heap[best].due_ns)
+            best = i;
+    return best;
+}
+
+static void sift_down(struct fleet_beat *heap, uint32_t count, uint32_t at, struct fleet_beat b)
+{
+    for (uint32_t child; (child = at * ARITY + 1) < count; at = child) {
+        child = earliest_child(heap, child, count);
+        if (heap[child].due_ns >= b.due_ns)
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = b;
+}
+
+static struct fleet_beat first_beat(const struct pacer *p, uint32_t local, double joins_ns)
 {
     double every = (double)p->load->interval;
-    double phase = rng_unit(rng_hash(p->seed, id, 0)) * every;
-    double first = phase + ceil(fmax(joins_ns - phase, 0) / every) * every;
+    double phase = rng_unit(rng_hash(p->seed, pacer_identity(p, local), 0)) * every;
+    double base = phase + ceil(fmax(joins_ns - phase, 0) / every) * every;
+    struct fleet_beat b = {.base_ns = (int64_t)base, .local = local};
 
-    g->base_ns = (int64_t)(first - (double)g->beat * every);
-    timers_set(&p->beats, &g->timer, p->start_ns + beat_due(p, id, g));
+    b.due_ns = due_of(p, &b);
+    return b;
+}
+
+static void make_leave(struct pacer *p, uint32_t from)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < p->agent_active; i++)
+        if (p->beats[i].local < from)
+            p->beats[left++] = p->beats[i];
+    for (uint32_t i = left; i-- > 0;)
+        sift_down(p->beats, left, i, p->beats[i]);
 }
 
 void pacer_agents(struct pacer *p, uint64_t from_ns, uint64_t old, uint64_t total)
@@ -58,24 +104,38 @@ void pacer_agents(struct pacer *p, uint64_t from_ns, uint64_t old, uint64_t tota
     uint32_t count = (uint32_t)pacer_share(total, p->index, p->lanes);
     double each = total > old ? (double)p->load->ramp / (double)(total - old) : 0;
 
+    if (count < p->agent_active)
+        make_leave(p, count);
     for (uint32_t i = p->agent_active; i < count; i++) {
-        uint32_t id = pacer_identity(p, i);
+        double nth = (double)(pacer_identity(p, i) - 1 - old);
 
-        join(p, id, &p->agents[i], (double)from_ns + each * (double)(id - 1 - old));
+        sift_up(p->beats, i, first_beat(p, i, (double)from_ns + each * nth));
     }
-    for (uint32_t i = count; i < p->agent_active; i++)
-        timers_cancel(&p->beats, &p->agents[i].timer);
     p->agent_active = count;
 }
 
-bool pacer_take_beat(struct pacer *p, uint64_t now, uint64_t *due_ns, uint32_t *id)
+uint64_t pacer_next_beat(const struct pacer *p)
 {
-    struct fleet_agent *g = (struct fleet_agent *)timers_due(&p->beats, now, due_ns);
+    return p->agent_active ? p->beats[0].due_ns : UINT64_MAX;
+}
 
-    if (!g)
-        return false;
-    *id = pacer_identity(p, (uint64_t)(g - p->agents));
-    g->beat++;
-    timers_set(&p->beats, &g->timer, p->start_ns + beat_due(p, *id, g));
-    return true;
+uint32_t pacer_take_beat(struct pacer *p, uint64_t *due_ns)
+{
+    struct fleet_beat b = p->beats[0];
+
+    *due_ns = b.due_ns;
+    b.number++;
+    b.base_ns += p->load->interval;
+    b.due_ns = due_of(p, &b);
+    sift_down(p->beats, p->agent_active, 0, b);
+    return pacer_identity(p, b.local);
+}
+
+uint64_t pacer_beats_before(const struct pacer *p, uint64_t until_ns)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; pacer_next_beat(p) < until_ns && i < p->agent_active; i++)
+        n += p->beats[i].due_ns < until_ns;
+    return n;
 }

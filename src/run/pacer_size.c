@@ -43,26 +43,14 @@ uint32_t pacer_climbing(const struct pacer *p, uint64_t ns, uint64_t *again_ns)
     return (uint32_t)pacer_share((uint64_t)level, p->index, p->lanes);
 }
 
-/* Each agent has one beat ahead of it. */
-static uint64_t beats_before(const struct pacer *p, uint64_t until_ns)
-{
-    uint64_t n = 0;
-
-    if (timers_next(&p->beats) >= until_ns)
-        return 0;
-    for (uint32_t i = 0; i < p->agent_active; i++)
-        n += timers_when(&p->beats, &p->agents[i].timer) < until_ns;
-    return n;
-}
-
 uint64_t pacer_waiting(const struct pacer *p, uint64_t until_ns)
 {
     uint64_t own;
 
     if (p->vus || until_ns <= p->start_ns)
         return 0;
-    if (p->agents)
-        return beats_before(p, until_ns);
+    if (p->beats)
+        return pacer_beats_before(p, until_ns);
     own = pacer_share(arrivals_before(&p->arrivals, until_ns - p->start_ns), p->index, p->lanes);
     return own > p->taken ? own - p->taken : 0;
 }

@@ -21,8 +21,14 @@ static inline uint32_t pacer_identity(const struct pacer *p, uint64_t local)
  */
 void pacer_agents(struct pacer *p, uint64_t from_ns, uint64_t old, uint64_t total);
 
-/* The next beat that is due. */
-bool pacer_take_beat(struct pacer *p, uint64_t now, uint64_t *due_ns, uint32_t *id);
+/* When the next beat is due; UINT64_MAX: there is none. */
+uint64_t pacer_next_beat(const struct pacer *p);
+
+/* That beat, which there is: when it was due, and whose it is. */
+uint32_t pacer_take_beat(struct pacer *p, uint64_t *due_ns);
+
+/* How many fall due before `until_ns`, each agent's next one alone. */
+uint64_t pacer_beats_before(const struct pacer *p, uint64_t until_ns);
 
 /* Virtual users of this lane `ns` after the start of a stepping load; *again_ns: when to look
  * again. */
