@@ -136,7 +136,7 @@ bench: $B/shakedown | $B/deps-bench
 	@tests/bench/acme.py $B/shakedown
 	@tests/bench/fleet.py $B/shakedown
 
-# A million agents: four minutes, 3 GiB.
+# A million agents: six minutes, 3 GiB.
 bench-million: $B/shakedown | $B/deps-bench
 	@tests/bench/fleet.py $B/shakedown million
 
