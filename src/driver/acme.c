@@ -18,6 +18,7 @@
 
 static const char *const accounts[] = {"vu", "shared", "new", NULL};
 static const char *const csr_keys[] = {"p256", "rsa2048", NULL};
+static const char *const revokers[] = {"account", "certificate", NULL};
 static const char *const connections[] = {"keep", "new", NULL};
 static const char *const limits[] = {"fail", "end", NULL};
 
@@ -75,6 +76,9 @@ static const struct opt acme_table[] = {
              "ADDRESS:PORT at which http-01 challenges are answered while the step runs",
              .example = "0.0.0.0:80"),
     OPT_CHOICE(csr_key, "p256", "the certificate's key, made anew for each", .choices = csr_keys),
+    OPT_CHOICE(revoke_by, "account",
+               "whose key signs a revocation: the account's, or the certificate's own",
+               .choices = revokers),
     OPT_INT(reason, "0", "why certificates are revoked, a code of RFC 5280", .min = 0, .max = 10),
     OPT_TEMPLATE(cert_id, NULL,
                  "whose renewal information is asked for; default: of the certificate downloaded",

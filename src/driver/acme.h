@@ -57,6 +57,7 @@ enum acme_metric {
 
 enum acme_accounts { ACCOUNT_VU, ACCOUNT_SHARED, ACCOUNT_NEW };
 enum acme_limit { LIMIT_FAIL, LIMIT_END };
+enum acme_revoker { REVOKE_BY_ACCOUNT, REVOKE_BY_CERTIFICATE };
 
 #define ACME_URL_MAX   1024 /* bytes of a URL that a server gives */
 #define ACME_NONCE_MAX 256
@@ -75,7 +76,7 @@ struct acme_opts {
     const struct target *target;
     struct texts parts;
     const struct node *mix;
-    int account, algorithm, csr_key, connection, on_rate_limit;
+    int account, algorithm, csr_key, revoke_by, connection, on_rate_limit;
     const char *key, *responder;
     const struct node *names;
     struct texts contact, renewal_status;
@@ -170,9 +171,10 @@ enum acme_body { BODY_NONE, BODY_JSON, BODY_PEM }; /* that an answer has to have
 struct acme_call { /* one request; url and payload stay until it is answered */
     enum acme_method method;
     const char *url;
-    bool by_key;       /* signed by the account's key itself, which has no account yet */
-    bool problem_too;  /* a problem document is told to `done` like any answer */
-    int status, other; /* that are as expected */
+    bool by_key; /* signed by a key itself: the account's, which has no account yet, or: */
+    const struct jws_key *signer; /* of by_key; NULL: the account's */
+    bool problem_too;             /* a problem document is told to `done` like any answer */
+    int status, other;            /* that are as expected */
     enum acme_body body;
     acme_done_fn *done;
 };
@@ -192,6 +194,7 @@ struct acme_order {
     int name_count;
     struct buf csr, der, cert_id;
     unsigned char digest[CSR_DIGEST];
+    struct jws_key *key; /* of the certificate, if that is to revoke it; else NULL */
 };
 
 struct acme_op {

@@ -191,7 +191,7 @@ static void begin(struct acme_op *a, enum acme_method method, const char *url)
 static bool sign(struct acme_op *a, struct err *e)
 {
     struct acme_lane *l = acme_lane_of(a);
-    const struct jws_key *key = a->account->key;
+    const struct jws_key *key = a->call.signer ? a->call.signer : a->account->key;
     struct jws_text payload = {buf_text(&a->payload), a->payload.len}, text;
     struct buf header = {0};
     uint64_t begun;

@@ -13,10 +13,14 @@ static void make_csr(struct acme_op *a)
 {
     struct acme_order *o = &a->order;
     struct err e;
+    bool keep = acme_opts_of(a)->revoke_by == REVOKE_BY_CERTIFICATE;
 
     buf_clear(&o->csr);
-    a->work_ok = csr_make(&o->csr, o->name_list, o->name_count,
-                          (enum csr_key)acme_opts_of(a)->csr_key, o->digest, &e);
+    jws_key_free(o->key);
+    o->key = NULL;
+    a->work_ok =
+        csr_make(&o->csr, o->name_list, o->name_count, (enum csr_key)acme_opts_of(a)->csr_key,
+                 o->digest, keep ? &o->key : NULL, &e);
 }
 
 static void look(struct acme_op *a);
@@ -124,7 +128,11 @@ static void on_revoked(struct acme_op *a, const struct acme_answer *r)
 
 void acme_revoke(struct acme_op *a)
 {
-    struct acme_call call = {.method = METHOD_POST, .status = 200, .done = on_revoked};
+    struct acme_call call = {.method = METHOD_POST,
+                             .by_key = acme_opts_of(a)->revoke_by == REVOKE_BY_CERTIFICATE,
+                             .signer = a->order.key,
+                             .status = 200,
+                             .done = on_revoked};
     const char *url = acme_resource(a, RES_REVOKE);
 
     if (!url)

@@ -312,11 +312,13 @@ static void release(struct lane *lane, struct acme_op *a)
     buf_free(&o->csr);
     buf_free(&o->der);
     buf_free(&o->cert_id);
+    jws_key_free(o->key);
     free(o->authz);
     free(o->name_list);
     a->transfer = NULL;
     a->next_key = NULL;
     a->op = NULL;
+    o->key = NULL;
     o->authz = NULL;
     o->name_list = NULL;
 }

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/base64url.h"
+#include "net/jws_key.h"
 
 #define BEGIN    "-----BEGIN CERTIFICATE-----"
 #define END      "-----END CERTIFICATE-----"
@@ -190,6 +191,15 @@ bool chain_check(const struct chain *c, const char *const *names, int count,
     return check_names(c->certs[0], names, count, e) &&
            (!digest || check_key(c->certs[0], digest, e)) && check_times(c->certs[0], e) &&
            check_links(c, e);
+}
+
+bool chain_leaf_has_key(const struct chain *c, const struct jws_key *k)
+{
+    EVP_PKEY *key = c->count ? X509_get0_pubkey(c->certs[0]) : NULL;
+    bool same = key && EVP_PKEY_eq(key, k->pkey) == 1;
+
+    ERR_clear_error();
+    return same;
 }
 
 bool chain_leaf_der(const struct chain *c, struct buf *out)

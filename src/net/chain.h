@@ -14,6 +14,7 @@
 
 struct buf;
 struct err;
+struct jws_key;
 struct x509_st;
 
 #define CHAIN_CERTS_MAX 10
@@ -34,6 +35,7 @@ void chain_fini(struct chain *c);
 bool chain_check(const struct chain *c, const char *const *names, int count,
                  const unsigned char digest[CSR_DIGEST], struct err *e);
 
+bool chain_leaf_has_key(const struct chain *c, const struct jws_key *k);
 bool chain_leaf_der(const struct chain *c, struct buf *out); /* appended */
 
 /* What renewal information is asked for by (RFC 9773 4.1): "authority.serial", appended. */

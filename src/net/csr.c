@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/cert_make.h"
+#include "net/jws_key.h"
 
 /* The public key in a request and in a certificate has the same encoding. */
 static bool digest_key(EVP_PKEY *key, unsigned char digest[CSR_DIGEST])
@@ -49,7 +50,7 @@ static bool append(struct buf *out, X509_REQ *req)
 }
 
 bool csr_make(struct buf *out, const char *const *names, int count, enum csr_key kind,
-              unsigned char digest[CSR_DIGEST], struct err *e)
+              unsigned char digest[CSR_DIGEST], struct jws_key **kept, struct err *e)
 {
     EVP_PKEY *key = kind == CSR_P256 ? EVP_EC_gen("P-256") : EVP_RSA_gen(2048);
     X509_REQ *req = X509_REQ_new();
@@ -59,6 +60,9 @@ bool csr_make(struct buf *out, const char *const *names, int count, enum csr_key
               append(out, req);
 
     X509_REQ_free(req);
+    if (ok && kept)
+        return (*kept = jws_key_adopt(key, kind == CSR_P256 ? JWS_ES256 : JWS_RS256,
+                                      "keep the certificate's key", e)) != NULL;
     EVP_PKEY_free(key);
     ERR_clear_error();
     return ok || err_set(e, "could not make a request for a certificate");

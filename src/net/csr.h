@@ -9,6 +9,7 @@
 struct buf;
 struct err;
 struct evp_pkey_st;
+struct jws_key;
 
 #define CSR_DIGEST    32 /* bytes: SHA-256 of a public key's encoding (SubjectPublicKeyInfo) */
 #define CSR_NAMES_MAX 100
@@ -16,11 +17,12 @@ struct evp_pkey_st;
 enum csr_key { CSR_P256, CSR_RSA2048 }; /* the latter takes some 100 ms to make */
 
 /*
- * Appends the DER of a request for these names, signed with a fresh key that is forgotten; `digest`
- * is its public key's, by which the certificate can be told to be the one asked for.
+ * Appends the DER of a request for these names, signed with a fresh key; `digest` is its public
+ * key's, by which the certificate can be told to be the one asked for.  `kept` gets the key, for
+ * the caller to free; NULL: it is forgotten.
  */
 bool csr_make(struct buf *out, const char *const *names, int count, enum csr_key kind,
-              unsigned char digest[CSR_DIGEST], struct err *e);
+              unsigned char digest[CSR_DIGEST], struct jws_key **kept, struct err *e);
 
 struct csr {
     struct evp_pkey_st *key; /* public */

@@ -90,8 +90,7 @@ static bool describe(struct jws_key *k)
     return ok;
 }
 
-/* Takes `pkey`, which may be NULL for one that could not be made. */
-static struct jws_key *adopt(EVP_PKEY *pkey, enum jws_alg alg, const char *what, struct err *e)
+struct jws_key *jws_key_adopt(EVP_PKEY *pkey, enum jws_alg alg, const char *what, struct err *e)
 {
     struct jws_key *k = xcalloc(1, sizeof(*k));
 
@@ -111,7 +110,7 @@ struct jws_key *jws_key_new(enum jws_alg alg, struct err *e)
                      : alg == JWS_EDDSA ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
                                         : EVP_RSA_gen(RSA_BITS);
 
-    return adopt(pkey, alg, "make a key", e);
+    return jws_key_adopt(pkey, alg, "make a key", e);
 }
 
 static bool is_p256(const EVP_PKEY *pkey)
@@ -148,7 +147,7 @@ struct jws_key *jws_key_read(const char *pem, size_t len, struct err *e)
     else if (is_rsa(pkey))
         alg = JWS_RS256;
     if (alg != JWS_ALGS)
-        return adopt(pkey, alg, "read the key", e);
+        return jws_key_adopt(pkey, alg, "read the key", e);
     EVP_PKEY_free(pkey);
     err_set(e, "neither a P-256, an Ed25519 nor an RSA key of 2048 to 4096 bits");
     return NULL;
@@ -242,11 +241,11 @@ static bool is(const char *text, const char *what)
 struct jws_key *jws_key_public(const struct jwk *k, struct err *e)
 {
     if (is(k->kty, "EC") && is(k->crv, "P-256"))
-        return adopt(read_ec(k), JWS_ES256, "read the P-256 key", e);
+        return jws_key_adopt(read_ec(k), JWS_ES256, "read the P-256 key", e);
     if (is(k->kty, "OKP") && is(k->crv, "Ed25519"))
-        return adopt(read_okp(k), JWS_EDDSA, "read the Ed25519 key", e);
+        return jws_key_adopt(read_okp(k), JWS_EDDSA, "read the Ed25519 key", e);
     if (is(k->kty, "RSA"))
-        return adopt(read_rsa(k), JWS_RS256, "read the RSA key", e);
+        return jws_key_adopt(read_rsa(k), JWS_RS256, "read the RSA key", e);
     err_set(e, "neither a P-256, an Ed25519 nor an RSA key");
     return NULL;
 }

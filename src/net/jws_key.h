@@ -1,4 +1,4 @@
-/* jws_key.h - the inside of a key; for jws.c and jws_key.c. */
+/* jws_key.h - the inside of a key; for files of net/ that have keys of OpenSSL's. */
 #pragma once
 
 #include "net/jws.h"
@@ -11,3 +11,9 @@ struct jws_key {
     char *jwk;
     char thumbprint[44];
 };
+
+struct err;
+
+/* Takes `pkey`, which may be NULL for one that could not be made; NULL then: "could not `what`". */
+struct jws_key *jws_key_adopt(struct evp_pkey_st *pkey, enum jws_alg alg, const char *what,
+                              struct err *e);

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/base64url.h"
+#include "net/chain.h"
 #include "net/csr.h"
 #include "target/ca_state.h"
 
@@ -122,18 +123,33 @@ void ca_certificate(struct ca_call *k, const char *id)
     ca_row_free(&row);
 }
 
+/* RFC 8555 7.6: by the account that ordered it, or by its own key. */
+static bool may_revoke(const struct ca_call *k, const char *account, const struct buf *pem)
+{
+    struct chain c = {0};
+    struct err e;
+    bool same;
+
+    if (k->account[0])
+        return strcmp(account, k->account) == 0;
+    same = chain_read(&c, buf_text(pem), pem->len, &e) && chain_leaf_has_key(&c, k->key);
+    chain_fini(&c);
+    return same;
+}
+
 void ca_revoke(struct ca_call *k)
 {
     const char *der = ca_text(k->payload, "certificate");
     struct ca_row row;
 
-    if (!ca_row(k, "select id, account_id, revoked_at from acme_certificates where der = $1",
+    if (!ca_row(k, "select id, account_id, revoked_at, pem from acme_certificates where der = $1",
                 STATE_VALUES(der), &row))
         return;
     if (!row.found)
         ca_problem(k, 404, "malformed", "the certificate is not from here");
-    else if (strcmp(buf_text(&row.values[1]), k->account) != 0)
-        ca_problem(k, 403, "unauthorized", "the certificate is another account's");
+    else if (!may_revoke(k, buf_text(&row.values[1]), &row.values[3]))
+        ca_problem(k, 403, "unauthorized",
+                   "the certificate is another account's and another key's");
     else if (strcmp(buf_text(&row.values[2]), "0") != 0)
         ca_problem(k, 400, "alreadyRevoked", "the certificate has been revoked already");
     else if (ca_run(k, "update acme_certificates set revoked_at = $2 where id = $1",

@@ -140,16 +140,19 @@ static bool find_account(struct ca_call *k, const char *kid)
     return k->key != NULL;
 }
 
-static bool find_key(struct ca_call *k, const json_t *header, bool by_key)
+static bool find_key(struct ca_call *k, const json_t *header, enum ca_signer by)
 {
     const json_t *jwk = json_object_get(header, "jwk"), *kid = json_object_get(header, "kid");
     struct err e;
 
-    if (!jwk == !kid || !jwk == by_key) {
-        ca_problem(k, 400, "malformed", "this request is signed with %s", by_key ? "jwk" : "kid");
+    if (!jwk == !kid || (by != CA_EITHER && !jwk == (by == CA_KEY))) {
+        ca_problem(k, 400, "malformed", "this request is signed with %s",
+                   by == CA_EITHER ? "one of jwk and kid"
+                   : by == CA_KEY  ? "jwk"
+                                   : "kid");
         return false;
     }
-    if (!by_key)
+    if (!jwk)
         return find_account(k, ca_text(header, "kid"));
     k->key = ca_read_key(jwk, &e);
     if (!k->key)
@@ -202,7 +205,7 @@ static json_t *read_body(struct ca_call *k)
     return NULL;
 }
 
-bool ca_verify(struct ca_call *k, bool by_key)
+bool ca_verify(struct ca_call *k, enum ca_signer by)
 {
     json_t *jws = read_body(k);
     struct parts p = {0};
@@ -211,7 +214,7 @@ bool ca_verify(struct ca_call *k, bool by_key)
     if (jws && !ok)
         ca_problem(k, 400, "malformed", "the request is no flattened JWS");
     ok = ok && check_algorithm(k, p.header) && take_nonce(k, p.header) && check_url(k, p.header) &&
-         find_key(k, p.header, by_key) && check_signature(k, &p);
+         find_key(k, p.header, by) && check_signature(k, &p);
     if (ok)
         k->header = json_incref(p.header);
     parts_free(&p);

@@ -198,18 +198,18 @@ static const struct {
     const char *path;
     void (*whole)(struct ca_call *k);
     void (*of)(struct ca_call *k, const char *id);
-    bool by_key; /* signed by a key that has no account yet */
+    enum ca_signer by;
 } posts[] = {
-    {"new-account", ca_new_account, NULL, true},
-    {"new-order", ca_new_order, NULL, false},
-    {"revoke-cert", ca_revoke, NULL, false},
-    {"key-change", ca_key_change, NULL, false},
-    {"account/", NULL, ca_account, false},
-    {"order/", NULL, ca_order, false},
-    {"authorization/", NULL, ca_authorization, false},
-    {"challenge/", NULL, ca_challenge, false},
-    {"finalize/", NULL, ca_finalize, false},
-    {"certificate/", NULL, ca_certificate, false},
+    {"new-account", ca_new_account, NULL, CA_KEY},
+    {"new-order", ca_new_order, NULL, CA_ACCOUNT},
+    {"revoke-cert", ca_revoke, NULL, CA_EITHER},
+    {"key-change", ca_key_change, NULL, CA_ACCOUNT},
+    {"account/", NULL, ca_account, CA_ACCOUNT},
+    {"order/", NULL, ca_order, CA_ACCOUNT},
+    {"authorization/", NULL, ca_authorization, CA_ACCOUNT},
+    {"challenge/", NULL, ca_challenge, CA_ACCOUNT},
+    {"finalize/", NULL, ca_finalize, CA_ACCOUNT},
+    {"certificate/", NULL, ca_certificate, CA_ACCOUNT},
 };
 
 static void post(struct ca_call *k)
@@ -221,7 +221,7 @@ static void post(struct ca_call *k)
 
         if (!here)
             continue;
-        if (!ca_verify(k, posts[i].by_key))
+        if (!ca_verify(k, posts[i].by))
             return;
         if (posts[i].of)
             posts[i].of(k, k->path + len);

@@ -85,9 +85,11 @@ bool ca_count(struct ca_call *k, const char *sql, const struct db_values *v, int
 
 /*
  * ca_jws.c: reads and checks a signed request, and takes its nonce out of the world.  False: it has
- * been refused.  `by_key`: signed by a key that the request has in it, not by an account's.
+ * been refused.  `by` says whose signature it has: an account's, that
+ * of a key in the request, or either.
  */
-bool ca_verify(struct ca_call *k, bool by_key);
+enum ca_signer { CA_ACCOUNT, CA_KEY, CA_EITHER };
+bool ca_verify(struct ca_call *k, enum ca_signer by);
 struct jws_key *ca_read_key(const struct json_t *jwk, struct err *e); /* or NULL */
 
 /* An inner JWS with a key of its own: the payload, or NULL.  `key` is to be freed. */

@@ -175,6 +175,10 @@ def refused(c, der, order, other):
     expect("the order of another", other.post(order["finalize"], {"csr": "AAAA"}), 404, "malformed")
     expect("the certificate of another", other.post(order["certificate"], None), 404, "malformed")
     expect("revoked by another", other.post(c.directory["revokeCert"], {"certificate": der}), 403, "unauthorized")
+    kid, c.kid = c.kid, None
+    expect("revoked by a key that is not its own", c.post(c.directory["revokeCert"], {"certificate": der}, key=Key("ES256")), 403, "unauthorized")
+    expect("revoked by another signature", c.post(c.directory["revokeCert"], {"certificate": der}, key=Key("ES256"), jwk=c.key.jwk), 400, "malformed")
+    c.kid = kid
     check("revoked", c.post(c.directory["revokeCert"], {"certificate": der, "reason": 1})[0] == 200)
     expect("revoked twice", c.post(c.directory["revokeCert"], {"certificate": der}), 400, "alreadyRevoked")
     change_key(c, other, expect)

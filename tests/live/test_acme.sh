@@ -87,6 +87,7 @@ check "a challenge that nobody answers: the reason is the server's" \
     grep -qE 'part challenges: the authorization of (www\.)?0.example.test is invalid: Get ' "$OUT/result.json"
 
 run 0 "every part against the embedded target" tests/live/suites/acme-target.yaml
+run 0 "a certificate is revoked by its own key" tests/live/suites/acme-target.yaml --set revoke_by=certificate
 run 1 "an issue that never comes is found" tests/live/suites/acme-target.yaml \
     --set options=--acme-issue-after=1h --set within=500ms
 check "never issued: the reason names the part" grep -q 'part finalize: the order is still processing' "$OUT/result.json"

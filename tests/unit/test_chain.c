@@ -69,7 +69,7 @@ static void check_roundtrip(enum csr_key kind)
     struct csr csr;
     struct err e;
 
-    assert_true(csr_make(&der, names, NAMES, kind, digest, &e));
+    assert_true(csr_make(&der, names, NAMES, kind, digest, NULL, &e));
     assert_true(csr_read(&csr, der.data, der.len, &e));
     assert_int_equal(csr.count, NAMES);
     for (int i = 0; i < NAMES; i++)
@@ -105,7 +105,7 @@ static void a_request_of_another_key_is_refused(void **state)
     struct err e;
 
     (void)state;
-    assert_true(csr_make(&der, names, NAMES, CSR_P256, digest, &e));
+    assert_true(csr_make(&der, names, NAMES, CSR_P256, digest, NULL, &e));
     der.data[der.len - 1] ^= 1; /* the signature */
     assert_false(csr_read(&csr, der.data, der.len, &e));
     csr_fini(&csr);
