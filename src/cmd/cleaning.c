@@ -233,14 +233,12 @@ bool cleaning_do_phases(struct cleaning *c)
                              .cleanup = true,
                              .run_tmp = c->past.tmp};
     const char *const *only;
-    struct session s;
+    struct session s = {0};
     bool ok;
 
     fix_ports(c, &o);
     ok = has_withheld(c) && session_open(&s, &o);
-    if (!ok)
-        return false;
-    if (is_the_suite(c, &s)) {
+    if (ok && is_the_suite(c, &s)) {
         find_running(c, s.suite);
         publish_past(c, s.suite);
         only = choose_phases(c, s.suite);

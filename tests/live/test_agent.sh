@@ -108,7 +108,7 @@ serve storm --mtls
 suite=tests/live/suites/agent-storm.yaml
 fleet 0 "a storm" --set drop_all=1500ms --set duration=4s --set recover=5s
 check "all recover, and the time is taken" metric "n('time_to_recover') == 1 and n('reconnects') == 20"
-fleet 1 "a storm that takes too long" --set drop_all=1s --set duration=3s --set recover=1ms
+fleet 1 "a storm that takes too long" --set drop_all=1s --set duration=5s --set recover=1ms
 suite=tests/live/suites/agent.yaml
 unserve
 
