@@ -169,7 +169,7 @@ void lane_gauge(struct lane *lane, int metric, double value)
     struct lane_run *l = (struct lane_run *)lane;
 
     meter_gauge(&l->meter, M_ENGINE_COUNT + metric, 0, TAG_OK, current_second(l), value);
-    if (l->setup.driver->metrics[metric].live)
+    if (l->setup.shape->metrics[M_ENGINE_COUNT + metric]->live)
         atomic_store_explicit(&l->live.shown, (int64_t)value, memory_order_relaxed);
 }
 
