@@ -60,7 +60,7 @@ kib() {
 }
 case $SHAKEDOWN in
 */address/* | */thread/*) growth=1000000 ;; # what they keep of freed memory is theirs
-*) growth=1500 ;;
+*) growth=3000 ;; # beats that wait in a stall of this machine take room that is kept; one that leaks takes 6 MB
 esac
 start day --ca-out "$TMP/ca.pem"
 start_run $suite --set "url=https://$ADDRESS" --set "ca=$TMP/ca.pem" --set interval=10ms --set duration=28800ms
