@@ -5,7 +5,7 @@
 # find.  All but the first run four at a time: most of their time is waiting.
 unset CT_OPS_ADDRESS CT_OPS_WEB_URL CT_OPS_TOKEN CT_OPS_TOKEN_FILE CT_OPS_LOADTEST_ADMIN_KEY CT_OPS_CA_CERT
 pushes=$PWD/tests/live/pushes
-jobs=0
+jobs=0 running=
 
 suite() { # CODE WHAT SUITE ARGUMENTS...
     code=$1 what=$2 name=$3
@@ -62,6 +62,12 @@ job() {
         mkdir -p "$TMPDIR"
         "$@" 2>&1
     ) >"$TMP/job$jobs.out" &
+    running="$running $!"
+}
+join() {
+    # shellcheck disable=SC2086 # a list
+    [ -z "$running" ] || wait $running
+    running=
 }
 
 slow() {
@@ -111,10 +117,28 @@ capacity() {
 no_capacity() {
     suite 1 "a server too slow for its first size" capacity --set most=20 --set pushes="$pushes/slow.yaml"
 }
-for what in slow drops wrong_token partial login wrong_key older storm killed capacity no_capacity; do
-    [ $((jobs % 4)) -ne 0 ] || wait
+# The suite's own server with a database, where as many hosts are left as should be: none.
+with_database() {
+    suite 0 "a fleet whose server has SQLite" fleet --set state=sql --set "database=sqlite:$TMP/state.db"
+    check "SQLite: what the fleet did was there" /usr/bin/python3 -c 'import sqlite3, sys
+c = sqlite3.connect(sys.argv[1])
+assert c.execute("select count(*) from revoked_certificates").fetchone() == (31,)
+assert c.execute("select count(*) from hosts").fetchone() == (0,)' "$TMP/state.db"
+}
+on_postgres() {
+    suite 0 "a fleet whose server has Postgres" fleet --set state=sql --set "database=$POSTGRES_URL"
+    check "Postgres: what the fleet did was there" rows "select count(*), (select count(*) from hosts)
+        from revoked_certificates" '31|0'
+}
+DB=
+. tests/live/ingest.sh
+postgres_up
+DB=$POSTGRES_URL
+for what in with_database on_postgres slow drops wrong_token partial login wrong_key older storm killed capacity no_capacity; do
+    [ $((jobs % 4)) -ne 0 ] || join
     job $what
 done
-wait
+join
+postgres_down
 cat "$TMP"/job*.out
 failures=$((failures + $(cat "$TMP"/job*.out | grep -c '^not ok' || true)))

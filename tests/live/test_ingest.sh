@@ -54,30 +54,33 @@ faults:
 END
 
 # What is in the database is what happened.
-rows() { # QUERY VALUE
-    [ "$($python -c 'import sqlite3, sys
-print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone(), sep="|")' "$TMP/state.db" "$1")" = "$2" ]
+on_database() { # NAME DB
+    base=$1 DB=$2
+    start "$base" --ingest-generation mtls-terminal --ingest-pushes "$TMP/pushes.yaml" --ingest-state sql \
+        --db "$DB" --ingest-recheck 50ms --ingest-admin-key-file "$TMP/key"
+    check "$base: agents get what the script has for them" $python $peers/ingest_pushes.py "localhost:$PORT" --ca "$DIR/ca.pem"
+    check "$base: agent and host are offline again" until_true rows \
+        "select a.status, h.status from agents a join hosts h on h.agent_id = a.id" 'offline|offline'
+    check "$base: a row of metrics for each beat" until_true rows 'select count(*) from host_metrics' 10
+    check "$base: a result of a check" rows 'select check_id, status from check_results' 'cpu|pass'
+    check "$base: the query is complete" rows 'select status from agent_queries' complete
+    check "$base: one task has ended" rows "select status from task_run_hosts where task_type = 'software_inventory'" success
+    check "$base: the other was cancelled" rows "select status from task_run_hosts where task_type = 'run_script'" cancelled
+    check "$base: the packages are there" rows 'select count(*), sum(removed) from software_packages' '1000|0'
+    check "$base: the token was used once" rows 'select usage_count from agent_enrolment_tokens' 1
+    check "$base: no statement has failed" counts statements_failed_total 0
+    for table in host_metrics check_results agent_queries task_run_hosts software_packages hosts tags agent_keys \
+        agent_status_history agents; do
+        check "$base: others delete from $table" sql "delete from $table"
+    done
+    check "$base: which is known here, too" until_true counts agents 0
+    stop
 }
+on_database sqlite "sqlite:$TMP/state.db"
+postgres_up
+on_database postgres "$POSTGRES_URL"
+postgres_down
 
-start pushes --ingest-generation mtls-terminal --ingest-pushes "$TMP/pushes.yaml" --ingest-state sql \
-    --db "sqlite:$TMP/state.db" --ingest-recheck 50ms --ingest-admin-key-file "$TMP/key"
-check "agents get what the script has for them" $python $peers/ingest_pushes.py "localhost:$PORT" --ca "$DIR/ca.pem"
-check "in the database: agent and host, offline again" until_true rows \
-    "select a.status, h.status from agents a join hosts h on h.agent_id = a.id" 'offline|offline'
-check "a row of metrics for each beat" until_true rows 'select count(*) from host_metrics' 10
-check "a result of a check" rows 'select check_id, status from check_results' 'cpu|pass'
-check "the query is complete" rows 'select status from agent_queries' complete
-check "the tasks have ended" rows 'select group_concat(status) from (select status from task_run_hosts order by id)' \
-    success,cancelled
-check "the packages are there" rows 'select count(*), sum(removed) from software_packages' '1000|0'
-check "the token was used once" rows 'select usage_count from agent_enrolment_tokens' 1
-check "what others delete is gone here, too" sh -c "$python -c 'import sqlite3, sys
-c = sqlite3.connect(sys.argv[1], timeout=10)
-for t in \"host_metrics\", \"hosts\", \"agents\":
-    c.execute(f\"delete from {t}\")
-c.commit()' '$TMP/state.db'"
-check "and known to be" until_true counts agents 0
-stop
 shake 2 "an unknown signature is refused" target --ingest --ingest-generation tls --plain --ingest-jwt none
 printf 'pushes: [{after_beat: 1}]\n' >"$TMP/pushes.yaml"
 shake 2 "a script with mistakes is refused" target --ingest --ingest-pushes "$TMP/pushes.yaml"

@@ -12,7 +12,7 @@ faults() {
 TARGET=$!
 check "a target without TLS is up" until_true test -s "$TMP/port"
 PORT=$(cat "$TMP/port")
-check "what is no gRPC gets 415" [ "$(curl -s --http2-prior-knowledge -o /dev/null -w "%{http_code}" -d "{}" \
+check "what is no gRPC gets 415" [ "$(curl -s --http2-prior-knowledge -o /dev/null -w "%{http_code}" -X POST \
     "http://localhost:$PORT/agent.v1.IngestService/Register")" = 415 ]
 check "texts that no database should have to keep are refused" faults texts "localhost:$PORT"
 check "what no library would send is borne" $python $peers/ingest_abuse.py "$PORT" $TARGET
@@ -57,20 +57,6 @@ deletes "LIKE's wildcards, and agents whose certificates wait" 200 \
     '^\{"deleted":0,"failed":\["loadtest-a_b: .*pending_cert_signings.*","loadtest-axb: .*"\]\}$' -H "$key" \
     -d '{"hostnamePrefix":"loadtest-a_"}'
 stop
-
-# sql STATEMENT: on the database of the moment; what it gives, columns by |.
-sql() {
-    case $DB in
-    sqlite:*) $python -c 'import sqlite3, sys
-c = sqlite3.connect(sys.argv[1], timeout=10, isolation_level=None)
-print(*("|".join(map(str, r)) for r in c.execute(sys.argv[2]).fetchall()), sep="\n")' "${DB#sqlite:}" "$1" ;;
-    *) "$bin/psql" -qXAt -v ON_ERROR_STOP=1 -c "$1" "$DB" ;;
-    esac
-}
-
-rows() { # QUERY VALUE
-    [ "$(sql "$1")" = "$2" ]
-}
 
 # enrols WHAT ANSWERS TOKEN=HOST...: the status of each, and the agent's own.
 enrols() {
@@ -177,17 +163,6 @@ forgotten() {
 echo 'pushes: [{after_beat: 1, certificate: true}]' >"$TMP/rotate.yaml"
 on_database sqlite "sqlite:$TMP/state.db"
 
-bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
-as=
-[ "$(id -u)" -ne 0 ] || as="setpriv --reuid=postgres --regid=postgres --clear-groups"
-chmod 711 "$TMP"
-mkdir -m 700 "$TMP/pg"
-[ -z "$as" ] || chown postgres "$TMP/pg"
-(cd "$TMP/pg" && $as "$bin/initdb" --no-sync -D data -U load --auth=trust >log 2>&1 &&
-    exec $as env "LIVE_TEST=$TMP" "$bin/postgres" -D data -k "$TMP/pg" --listen_addresses= -c fsync=off \
-        -c shared_buffers=16MB >>log 2>&1) &
-POSTGRES=$!
-check "Postgres is up" until_true "$bin/pg_isready" -q -h "$TMP/pg"
-on_database postgres "postgres://load@localhost/postgres?host=$TMP/pg"
-kill -INT $POSTGRES
-wait $POSTGRES
+postgres_up
+on_database postgres "$POSTGRES_URL"
+postgres_down
