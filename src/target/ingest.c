@@ -169,7 +169,7 @@ struct ingest *ingest_new(const struct ingest_opts *o, struct ssl_ctx_st *tls, s
     pthread_mutex_init(&g->lock, NULL);
     ingest_table_init(&g->table, wall_ns());
     open_workers(g);
-    if (open_all(g, tls, state, e) && (!state || (g->sql = ingest_sql_open(g, state, e))))
+    if (open_all(g, tls, state, e) && (!state || ingest_sql_open(g, state, e)))
         return g;
     ingest_free(g);
     return NULL;

@@ -342,7 +342,7 @@ static bool load(struct ingest_sql *q, struct err *e)
     return ok;
 }
 
-struct ingest_sql *ingest_sql_open(struct ingest *g, struct state *state, struct err *e)
+bool ingest_sql_open(struct ingest *g, struct state *state, struct err *e)
 {
     struct ingest_sql *q = xcalloc(1, sizeof(*q));
 
@@ -352,14 +352,11 @@ struct ingest_sql *ingest_sql_open(struct ingest *g, struct state *state, struct
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->more, NULL);
     pthread_cond_init(&q->less, NULL);
-    if (state_create(state, &schema, e) && load(q, e)) {
-        q->started = pthread_create(&q->thread, NULL, run, q) == 0;
-        if (q->started)
-            return q;
-        err_set(e, "cannot start a thread");
-    }
-    ingest_sql_close(q);
-    return NULL;
+    g->sql = q; /* the thread looks at it */
+    if (!state_create(state, &schema, e) || !load(q, e))
+        return false;
+    q->started = pthread_create(&q->thread, NULL, run, q) == 0;
+    return q->started || err_set(e, "cannot start a thread");
 }
 
 void ingest_sql_close(struct ingest_sql *q)

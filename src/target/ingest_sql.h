@@ -16,8 +16,8 @@ struct ingest;
 struct ingest_sql;
 struct state;
 
-/* Makes the tables and takes over what is in them.  Borrows `state`.  NULL on failure. */
-struct ingest_sql *ingest_sql_open(struct ingest *g, struct state *state, struct err *e);
+/* Makes the tables and takes over what is in them.  `g` has it, also after false. */
+bool ingest_sql_open(struct ingest *g, struct state *state, struct err *e);
 void ingest_sql_close(struct ingest_sql *q); /* when all has been written; NULL is fine */
 
 struct state *ingest_sql_state(const struct ingest_sql *q);

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include <agent/v1/heartbeat.pb-c.h>
+#include <agent/v1/registration.pb-c.h>
 
+#include "base/utf8.h"
 #include "target/ingest_bump.h"
 #include "target/ingest_skim.h"
 
@@ -35,6 +37,23 @@ static void inside(struct skim_span s, const uint8_t *data, size_t size)
     hold(s.len == 0 || (s.data >= from && s.data + s.len <= from + size));
 }
 
+/* Whatever passes as a registration has texts of at most so many bytes. */
+static void registration(const uint8_t *data, size_t size)
+{
+    struct bump bump = {.first = 64};
+    const Agent__V1__RegisterRequest *r =
+        agent__v1__register_request__unpack(bump_start(&bump), size, data);
+
+    if (ingest_skim_registration(data, size) && r) {
+        hold(strlen(r->org_token) <= SKIM_NAME_MAX && strlen(r->public_key) <= SKIM_NAME_MAX);
+        hold(utf8_is(r->org_token, strlen(r->org_token)));
+        for (size_t i = 0; i < r->n_tags; i++)
+            hold(utf8_is(r->tags[i]->value, strlen(r->tags[i]->value)) &&
+                 strlen(r->tags[i]->key) <= SKIM_NAME_MAX);
+    }
+    bump_free(&bump);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -42,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bump bump = {0};
     struct skim m;
 
+    registration(data, size);
     if (ingest_skim(data, size, &m)) {
         const Agent__V1__HeartbeatRequest *r =
             agent__v1__heartbeat_request__unpack(bump_start(&bump), size, data);
