@@ -202,7 +202,8 @@ def check_floods(o):
     p.send(b"".join(open_streams))
     say(p.settle() is not None, "messages that are announced and do not come cost nothing")
     grown = resident(o.pid) - before
-    say(grown < 160 * MIB, "and the server's memory is bounded", f"{grown >> 10} KiB more")
+    shadow = 4 if b"libtsan" in pathlib.Path(f"/proc/{o.pid}/maps").read_bytes() else 1
+    say(grown < 160 * MIB * shadow, "and the server's memory is bounded", f"{grown >> 10} KiB more")
 
 
 def main():
