@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "run/failures.h"
+#include "run/pacer.h"
 #include "run/statuses.h"
 
 void phase_fail_step(struct phase_run *p, struct step_run *s, const char *why)
@@ -12,23 +13,23 @@ void phase_fail_step(struct phase_run *p, struct step_run *s, const char *why)
         s->result->failure = arena_strdup(p->c->arena, why);
 }
 
-/* Of a fleet it is an expectation: chance moves first beats, and so one beat of each agent. */
-static double planned(const struct load *load, const struct step_result *r)
+/* Of a fleet chance moves first beats, and so up to one beat of each agent: they are counted. */
+static double planned(const struct step_run *s)
 {
-    double expected = load_operations(load), due = (double)(r->sent + r->dropped);
+    const struct load *load = &s->step->load;
 
-    if (load->executor != EX_AGENT_FLEET || due >= expected)
-        return expected;
-    return due > expected - (double)load->agents ? due : expected;
+    if (load->duration == DURATION_UNTIL_STOPPED)
+        return 0;
+    if (load->executor == EX_AGENT_FLEET)
+        return (double)pacer_beats(load, s->job.lane_count, s->seed);
+    return load_operations(load);
 }
 
 static void count_engine(struct step_run *s, const struct held *held)
 {
     struct step_result *r = s->result;
 
-    r->planned = planned(&s->step->load, r);
-    if (s->step->load.duration == DURATION_UNTIL_STOPPED)
-        r->planned = 0;
+    r->planned = planned(s);
     if (r->planned > 0 && s->step->load.executor != EX_ONCE)
         meter_gauge(&s->meter, M_ACHIEVED_RATE, 0, TAG_OK, 0, (double)r->sent / r->planned);
     held_report(held, &s->meter);

@@ -84,4 +84,7 @@ uint64_t pacer_drop(struct pacer *p, uint64_t now);
 /* Operations the lane needs at once. */
 int pacer_slots(const struct load *load, int index, int lanes);
 
+/* Beats of an agent-fleet of a known duration that fall due in all, exactly. */
+uint64_t pacer_beats(const struct load *load, int lanes, uint64_t seed);
+
 int64_t pacer_population(const struct pacer *p); /* virtual users, agents or connections now; -1 */

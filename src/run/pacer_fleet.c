@@ -139,3 +139,37 @@ uint64_t pacer_beats_before(const struct pacer *p, uint64_t until_ns)
         n += p->beats[i].due_ns < until_ns;
     return n;
 }
+
+/*
+ * Beats come in order as long as the jitter is at most half an interval, which load.c sees to, so
+ * those before the last whole intervals need no look at their jitter.
+ */
+static uint64_t beats_of(const struct pacer *p, uint32_t local)
+{
+    double each = (double)p->load->ramp / (double)p->load->agents;
+    struct fleet_beat b = first_beat(p, local, each * (double)(pacer_identity(p, local) - 1));
+    int64_t sure = (p->load->duration - b.base_ns) / p->load->interval - 1;
+    uint64_t beats = sure > 0 ? (uint64_t)sure : 0;
+
+    b.number += (uint32_t)beats;
+    b.base_ns += (int64_t)beats * p->load->interval;
+    for (; due_of(p, &b) < (uint64_t)p->load->duration; beats++) {
+        b.number++;
+        b.base_ns += p->load->interval;
+    }
+    return beats;
+}
+
+uint64_t pacer_beats(const struct load *load, int lanes, uint64_t seed)
+{
+    uint64_t beats = 0;
+
+    for (int i = 0; i < lanes; i++) {
+        struct pacer p = {.load = load, .index = i, .lanes = lanes, .seed = seed};
+        uint32_t count = (uint32_t)pacer_share((uint64_t)load->agents, i, lanes);
+
+        for (uint32_t k = 0; k < count; k++)
+            beats += beats_of(&p, k);
+    }
+    return beats;
+}

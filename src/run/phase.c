@@ -87,7 +87,7 @@ static bool prepare_step(struct phase_run *p, struct step_run *s)
     return false;
 }
 
-static void make_lanes(struct phase_run *p, struct step_run *s, uint64_t seed)
+static void make_lanes(struct phase_run *p, struct step_run *s)
 {
     int n = s->job.lane_count;
 
@@ -102,7 +102,7 @@ static void make_lanes(struct phase_run *p, struct step_run *s, uint64_t seed)
         s->ladder = xcalloc(1, sizeof(*s->ladder));
     for (int i = 0; i < n; i++) {
         struct lane_setup setup = {s->step->driver, &s->job, &s->step->load, &s->result->shape,
-                                   &s->control,     i,       seed,           s->ladder};
+                                   &s->control,     i,       s->seed,        s->ladder};
 
         s->lanes[i] = lane_new(&setup);
         s->threads[i] = (struct lane_thread){.step = s, .lane = s->lanes[i]};
@@ -326,6 +326,7 @@ static void init(struct phase_run *p, struct phase_context *c, struct phase *pha
     p->live = xcalloc((size_t)phase->step_count, sizeof(*p->live));
     for (int i = 0; i < phase->step_count; i++) {
         p->steps[i].phase = p;
+        p->steps[i].seed = p->c->seed + (uint64_t)i;
         p->steps[i].step = &phase->steps[i];
         p->steps[i].result = &out->steps[i];
     }
@@ -361,7 +362,7 @@ static void run_steps(struct phase_run *p)
     for (int i = 0; i < p->step_count && ok; i++)
         ok = prepare_step(p, &p->steps[i]);
     for (int i = 0; i < p->step_count && ok; i++)
-        make_lanes(p, &p->steps[i], p->c->seed + (uint64_t)i);
+        make_lanes(p, &p->steps[i]);
     if (ok) {
         open_gate(p, open_lanes(p));
         follow(p);

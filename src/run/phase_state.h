@@ -31,7 +31,7 @@ struct step_run {
     struct ladder *ladder;   /* stepping; else NULL */
     struct stepper *stepper; /* the same */
     struct meter meter;      /* the main thread's own: vus */
-    uint64_t start_ns;
+    uint64_t start_ns, seed;
     bool prepared;
 };
 
