@@ -1,4 +1,4 @@
-# seconds: 60
+# seconds: 95
 . ./lib.sh
 
 # The whole of the nexus suite against a hub that keeps the rules (tests/fixtures/hub.py), and against
@@ -41,8 +41,7 @@ HMAC_SECRET_FILE=$TMP/secret
 TARGET_HOSTNAME=app.test
 export NEXUS_CA HMAC_SECRET_FILE TARGET_HOSTNAME
 small="--preset laptop --set workers=4 --set concurrent_for=1s --set rate=20 --set sustained_for=2s --set loris_conns=10
-    --set loris_for=14s --set control_rate=10 --set flood_backends=4 --set flood_for=3s --set reauth_every=1s --set retry=50ms
-    --set flood_held=60%"
+    --set loris_for=14s --set control_rate=10 --set flood_backends=4 --set flood_for=3s --set reauth_every=1s --set retry=50ms"
 
 gate() {
     code=$1 what=$2
@@ -152,4 +151,14 @@ gate 3 "a hub that routes nowhere" --only end-to-end --set routed_for=1s
 end_hubs
 hub fickle --drop-backends
 gate 3 "a hub that drops its backends" --only end-to-end --set ready_for=2s
+end_hubs
+hub full --capacity 3
+gate 1 "a hub that refuses one of four backends" --only reauth-flood
+end_hubs
+hub trusting --no-challenges
+gate 1 "a hub that never challenges again" --only reauth-flood
+check "never challenges: the phase says so" grep -q 'BREACH .*reauths count>=4 ' "$OUT/summary.txt"
+end_hubs
+hub crowded --most-visitors 10
+gate 1 "a hub whose visitors the attack keeps out" --only slow-loris --set loris_for=4s --set control_least=2s
 end_hubs
