@@ -51,7 +51,7 @@ check "half: says how much was held" grep -q 'held 90% of its 40 connections in 
 rules "ip daddr 127.0.0.2 ct original packets > 3 drop; ip saddr 127.0.0.2 ct original packets > 3 drop"
 dropped "an attack that is dropped once it is established is no pass" --set every=500ms
 tr -s '\n ' '  ' <"$OUT/summary.txt" >"$TMP/words"
-check "lost: says so" grep -q 'held 90% of its 40 connections in [0-3] of 4' "$TMP/words"
+check "lost: says so" grep -q 'held 90% of its 40 connections in 0 of 4' "$TMP/words"
 
 rules "ip daddr 127.0.0.3 drop"
 # shellcheck disable=SC2086
