@@ -185,6 +185,10 @@ static enum flow send_all(struct peer *p)
     return f;
 }
 
+/*
+ * Also where the socket was thought to be drained: a record that has come since may have brought
+ * others, which are in OpenSSL's buffer now, and no event tells of those.
+ */
 static enum flow read_some(struct peer *p)
 {
     enum stream_result r;
@@ -192,8 +196,7 @@ static enum flow read_some(struct peer *p)
     size_t n;
 
     r = stream_read(&p->stream, p->worker->in, WORKER_READ, &n, &drained);
-    if (r == STREAM_AGAIN || (drained && !p->half_closed))
-        p->readable = false;
+    p->readable = r == STREAM_OK && (!drained || p->half_closed);
     if (r == STREAM_AGAIN)
         return FLOW_ON;
     if (r != STREAM_OK)

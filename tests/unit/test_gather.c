@@ -1,9 +1,13 @@
 /* What a step's run is held against: the work that was planned, and how much of it was done. */
+#include "base/clock.h"
+#include "run/pacer.h"
 #include "run/result.h"
 #include "suite/load.h"
 
 #include "fixture_run.h"
 #include "unit.h"
+
+#define S NS_PER_S
 
 /* Forty agents that beat once or twice, as their phases have it: 50 beats, give or take some. */
 #define FLEET \
@@ -43,5 +47,48 @@ static void a_hole_in_a_fleet_is_one(void **state)
     fixture_end(&f);
 }
 
-UNIT_GROUP(gather, cmocka_unit_test(a_whole_fleet_is_exactly_as_planned),
+/* What a fleet's run is held against: every beat that its lanes hand out, and no other. */
+static void beats_are_counted_beforehand(void **state)
+{
+    static const struct {
+        int64_t agents, interval, duration, ramp;
+        double jitter;
+    } fleets[] = {
+        {1, (int64_t)S, 5 * (int64_t)S, 0, 0},
+        {1, 30 * (int64_t)S, 10 * (int64_t)S, 0, 0.1},
+        {7, (int64_t)S, (int64_t)S / 2, 0, 0.5},
+        {200, (int64_t)S, 5 * (int64_t)S, 0, 0.1},
+        {200, (int64_t)S, 5 * (int64_t)S + 7, 3 * (int64_t)S, 0.5},
+        {150, 30 * (int64_t)S, 30 * (int64_t)S, 10 * (int64_t)S, 0.2},
+        {150, (int64_t)S, 600 * (int64_t)S, 0, 0.25},
+        {30000, (int64_t)S, 4 * (int64_t)S, (int64_t)S, 0.1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(fleets) / sizeof(*fleets); i++) {
+        struct load l = {.executor = EX_AGENT_FLEET,
+                         .agents = fleets[i].agents,
+                         .interval = fleets[i].interval,
+                         .duration = fleets[i].duration,
+                         .ramp = fleets[i].ramp,
+                         .jitter = fleets[i].jitter,
+                         .max_in_flight = 100};
+        uint64_t next, taken = 0;
+
+        for (int lane = 0; lane < 3; lane++) {
+            struct pacer p;
+            struct arrival a;
+
+            pacer_init(&p, &l, lane, 3, 99 + i);
+            pacer_start(&p, 0);
+            while (pacer_take(&p, UINT64_MAX - 1, &a, &next))
+                taken++;
+            pacer_fini(&p);
+        }
+        assert_int_equal(pacer_beats(&l, 3, 99 + i), taken);
+    }
+}
+
+UNIT_GROUP(gather, cmocka_unit_test(beats_are_counted_beforehand),
+           cmocka_unit_test(a_whole_fleet_is_exactly_as_planned),
            cmocka_unit_test(a_hole_in_a_fleet_is_one));
