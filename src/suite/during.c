@@ -4,6 +4,7 @@
  * The control's schedule follows from the attack's: it begins `before` it and outlives it by
  * `after`.  Since a phase begins at its first step, that is done by delaying the attack.
  */
+#include <math.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -73,11 +74,20 @@ static void complain_unknown(const struct phase *phase, const struct step *s, co
              opt_hint(s->during->step, names, "; put both under `parallel:`", hint));
 }
 
+/* How long it takes at least until the attack has opened the share that it has to hold. */
+static int64_t opening(const struct step *s, const struct load *attack)
+{
+    double share = ceil(s->during->held * (double)attack->connections - 1e-9);
+
+    return attack->rate > 0 ? (int64_t)((share - 1) / attack->rate * 1e9) : 0;
+}
+
 /* What the attack must be, for there to be something that holds, and an end of it. */
 static bool is_attack(const struct step *s, const struct step *attack, const struct node *n,
                       const struct bind *b)
 {
     int64_t length = attack->load.duration;
+    char opens[UNITS_MAX];
 
     if (attack->load.executor != EX_HOLD_CONNECTIONS)
         return diag_add(b->diags, n->at,
@@ -94,6 +104,12 @@ static bool is_attack(const struct step *s, const struct step *attack, const str
                         "%s.during: at_least is longer than step \"%s\" itself: this could never "
                         "be judged",
                         s->name, attack->name);
+    if (length > 0 && opening(s, &attack->load) + s->during->at_least > length)
+        return diag_add(b->diags, n->at,
+                        "%s.during: step \"%s\" takes %s to open the share that it has to hold, "
+                        "which leaves less than at_least: raise its rate or its duration",
+                        s->name, attack->name,
+                        units_print_duration((double)opening(s, &attack->load), opens));
     return true;
 }
 
@@ -131,11 +147,12 @@ static void set_attack(struct phase *phase, struct step *s, const struct bind *b
     int64_t length;
 
     s->during->attack = NULL;
-    if (!attack || attack == s) {
-        if (s->during->step)
-            complain_unknown(phase, s, n, b);
+    if (attack == s)
+        diag_add(b->diags, n->at, "%s.during: a step is no attack on itself", s->name);
+    else if (!attack && s->during->step)
+        complain_unknown(phase, s, n, b);
+    if (!attack || attack == s)
         return;
-    }
     if (!attack->driver || !s->driver || !is_attack(s, attack, n, b))
         return;
     length = s->during->before + attack->load.duration + s->during->after;

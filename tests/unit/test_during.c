@@ -105,12 +105,14 @@ static void mistakes_are_told(void **state)
 
     (void)state;
     expect_mistake(HOLD, "step: lori", "}", "no step \"lori\" (did you mean \"loris\"?)");
-    expect_mistake(HOLD, "step: control", "}", "no step \"control\"");
+    expect_mistake(HOLD, "step: control", "}", "no attack on itself");
     expect_mistake(HOLD, "before: 5s", "}", "step");
     expect_mistake(VUS, "step: loris", "}", "holds nothing");
     expect_mistake(HOLD, "step: loris, before: 500ms", "}", "whole seconds");
     expect_mistake(HOLD, "step: loris, held: 0%", "}", "above 0%");
     expect_mistake(HOLD, "step: loris, at_least: 30s", "}", "could never be judged");
+    expect_mistake("executor: hold-connections, connections: 100, rate: 5/s, duration: 20s",
+                   "step: loris, held: 50%, at_least: 11s", "}", "takes 9.8s to open");
     expect_mistake(HOLD, "step: loris", ", duration: 30s}", "leave it out");
     expect_mistake(HOLD, "step: loris", ", start_time: 1s}", "delay the attack");
     expect_mistake("executor: hold-connections, connections: 1, rate: 1/s, duration: until-stopped",
