@@ -101,6 +101,19 @@ told "not trusted: the cause is told" "certificate"
 NEXUS_URL=wss://127.0.0.1:1/connect gate 3 "a hub that is not there" --only end-to-end --set ready_for=1s
 told "not there: the cause is told" "refused"
 
+# Somebody else who answers 200 and "ok" for the name is not the backend.
+program target --quiet --port-file "$TMP/impostor" --listen 127.0.0.1:0 >/dev/null 2>&1 &
+IMPOSTOR=$!
+check "the impostor is up" until_true test -s "$TMP/impostor"
+new_out
+# shellcheck disable=SC2086
+program run suites/nexus.yaml $small --only end-to-end --set routed_for=1s --out "$OUT" \
+    --set "edge_address=127.0.0.1:$(cat "$TMP/impostor")" >"$TMP/stdout" 2>"$TMP/stderr" </dev/null
+expect_code 3 $? "an answer from somebody else is no proof"
+check "somebody else: the certificate told" grep -q "certificate" "$TMP/stderr"
+kill "$IMPOSTOR"
+wait "$IMPOSTOR"
+
 # One conversation.
 LIVE_SECRET=$CANARY
 export LIVE_SECRET
