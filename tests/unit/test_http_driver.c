@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <event2/event.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "driver/http.h"
+#include "fixture_listener.h"
 #include "fixture_step.h"
 
 struct act { /* what the server does with the n-th request that it reads, over all connections */
@@ -29,12 +29,10 @@ struct act { /* what the server does with the n-th request that it reads, over a
 };
 
 struct server {
-    int fd;
-    uint16_t port;
+    struct listener at;
     const struct act *acts;
     int count;
-    _Atomic int requests, accepted;
-    pthread_t thread;
+    _Atomic int requests;
     char last[4096];
 };
 
@@ -63,8 +61,10 @@ static bool read_request(struct server *s, int fd)
     return false;
 }
 
-static void serve(struct server *s, int fd)
+static void serve(void *owner, int fd)
 {
+    struct server *s = owner;
+
     while (read_request(s, fd)) {
         int n = atomic_fetch_add(&s->requests, 1);
         const struct act *a = &s->acts[n < s->count ? n : s->count - 1];
@@ -83,43 +83,10 @@ static void serve(struct server *s, int fd)
     }
 }
 
-static void *server_run(void *arg)
-{
-    struct server *s = arg;
-    int fd;
-
-    while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
-        atomic_fetch_add(&s->accepted, 1);
-        serve(s, fd);
-        close(fd);
-    }
-    return NULL;
-}
-
-static void server_listen(struct server *s)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof(a);
-
-    s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(s->fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    getsockname(s->fd, (struct sockaddr *)&a, &len);
-    s->port = ntohs(a.sin_port);
-}
-
 static void server_start(struct server *s, const struct act *acts, int count)
 {
     *s = (struct server){.acts = acts, .count = count};
-    server_listen(s);
-    assert_int_equal(listen(s->fd, 16), 0);
-    assert_int_equal(pthread_create(&s->thread, NULL, server_run, s), 0);
-}
-
-static void server_stop(struct server *s)
-{
-    shutdown(s->fd, SHUT_RDWR);
-    pthread_join(s->thread, NULL);
-    close(s->fd);
+    listener_start(&s->at, serve, s);
 }
 
 static struct http_opts options(struct bench *b, uint16_t port)
@@ -144,11 +111,11 @@ static void kept_connections_are_used_again(void **state)
 
     (void)state;
     server_start(&s, acts, 1);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     bench_run(&b, &driver_http, &o, 5);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.ok, 5);
-    assert_int_equal(s.accepted, 1);
+    assert_int_equal(s.at.accepted, 1);
     assert_int_equal((int)b.sum[HTTP_OPENED], 1);
     assert_int_equal((int)b.samples[HTTP_CONNECTING], 1);
     assert_int_equal((int)b.samples[HTTP_DURATION], 5);
@@ -165,12 +132,12 @@ static void new_connections_are_new(void **state)
 
     (void)state;
     server_start(&s, acts, 1);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     o.connection = CONNECTION_NEW;
     bench_run(&b, &driver_http, &o, 4);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.ok, 4);
-    assert_int_equal(s.accepted, 4);
+    assert_int_equal(s.at.accepted, 4);
     assert_int_equal((int)b.sum[HTTP_OPENED], 4);
     assert_non_null(strstr(s.last, "\r\nConnection: close\r\n"));
     bench_free(&b);
@@ -214,9 +181,9 @@ static void failures_are_classed(void **state)
         struct http_opts o;
 
         server_start(&s, &cases[i].act, 1);
-        o = options(&b, s.port);
+        o = options(&b, s.at.port);
         bench_run(&b, &driver_http, &o, 1);
-        server_stop(&s);
+        listener_stop(&s.at);
         if (b.outcome != cases[i].outcome || (cases[i].why && !strstr(b.why, cases[i].why)))
             fail_msg("case %zu: %s: \"%s\"", i, outcomes[b.outcome].name, b.why);
         bench_free(&b);
@@ -230,10 +197,10 @@ static void nobody_listens(void **state)
     struct http_opts o;
 
     (void)state;
-    server_listen(&s);
-    o = options(&b, s.port);
+    listener_bind(&s.at);
+    o = options(&b, s.at.port);
     bench_run(&b, &driver_http, &o, 1);
-    close(s.fd);
+    close(s.at.fd);
     assert_int_equal(b.outcome, OP_REFUSED);
     assert_non_null(strstr(b.why, "connection refused"));
     bench_free(&b);
@@ -252,10 +219,10 @@ static void the_timeout_says_what_was_missing(void **state)
         struct http_opts o;
 
         server_start(&s, &acts[i], 1);
-        o = options(&b, s.port);
+        o = options(&b, s.at.port);
         o.request.timeout = (int64_t)(20 * NS_PER_MS);
         bench_run(&b, &driver_http, &o, 1);
-        server_stop(&s);
+        listener_stop(&s.at);
         assert_int_equal(b.outcome, OP_TIMEOUT);
         assert_non_null(strstr(b.why, whys[i]));
         bench_free(&b);
@@ -272,9 +239,9 @@ static void a_dead_kept_connection_is_replaced_once(void **state)
 
     (void)state;
     server_start(&s, acts, 3);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     bench_run(&b, &driver_http, &o, 2);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.ok, 2);
     assert_int_equal(s.requests, 3);
     assert_int_equal((int)b.sum[HTTP_RETRIES], 1);
@@ -290,10 +257,10 @@ static void what_may_not_be_repeated_is_not(void **state)
 
     (void)state;
     server_start(&s, acts, 3);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     o.request.method = "POST";
     bench_run(&b, &driver_http, &o, 2);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.ok, 1);
     assert_int_equal(b.outcome, OP_RESET);
     assert_int_equal(s.requests, 2);
@@ -311,14 +278,14 @@ static void expectations_are_held_against_the_answer(void **state)
 
     (void)state;
     server_start(&s, acts, 1);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     o.request.expect = (struct expect_opts){.status = {codes, 1}, .body = "\"n\": [0-9]"};
     bench_run(&b, &driver_http, &o, 2);
     assert_int_equal(b.ok, 2);
     assert_int_equal(b.checks_met, 4);
     o.request.expect.body = "nothing";
     bench_run(&b, &driver_http, &o, 1);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.outcome, OP_UNEXPECTED);
     assert_int_equal(b.checks_met, 1);
     assert_non_null(strstr(b.why, "\"nothing\" is not in the body"));
@@ -360,7 +327,7 @@ static void a_mix_goes_by_weight_and_inherits(void **state)
 
     (void)state;
     server_start(&s, acts, 1);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     why = bind_yaml(
         &b, &o,
         "target: t\n"
@@ -370,7 +337,7 @@ static void a_mix_goes_by_weight_and_inherits(void **state)
         "- {name: seldom, record: {x: {from: 'header:x-n', as: trend}}}\n");
     assert_null(why);
     bench_run(&b, &driver_http, &o, 200);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.ok, 200);
     assert_int_equal((int)b.samples[HTTP_METRICS + 1], (int)b.sum[HTTP_METRICS + 1]);
     assert_in_range((int)b.sum[HTTP_METRICS + 1], 150, 198);

@@ -5,7 +5,6 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "driver/http.h"
+#include "fixture_listener.h"
 #include "fixture_step.h"
 #include "net/h2.h"
 
@@ -30,18 +30,17 @@ struct act {
 };
 
 struct server {
-    int fd, peer;
-    uint16_t port;
+    struct listener at;
+    int peer;
     const struct act *acts;
     int count;
-    _Atomic int requests, accepted;
+    _Atomic int requests;
     struct h2 *h2;
     const struct act *act; /* of the stream being answered */
     int32_t id;
     size_t body_at, received;
     bool over;
     char path[64], method[16];
-    pthread_t thread;
 };
 
 static void *on_open(void *owner, int32_t id)
@@ -117,12 +116,24 @@ static void on_end(void *owner, void *stream)
 static const struct h2_events server_events = {
     .open = on_open, .field = on_field, .data = on_data, .end = on_end, .read = on_read};
 
-static void serve(struct server *s)
+/* A close with bytes unread would be a reset. */
+static void linger(int fd)
 {
+    char byte;
+
+    shutdown(fd, SHUT_WR);
+    while (recv(fd, &byte, 1, 0) > 0)
+        continue;
+}
+
+static void serve(void *owner, int fd)
+{
+    struct server *s = owner;
     static const struct h2_config config = {true, 100, 1 << 20, 1 << 20, NULL};
     static char in[16384], out[64 << 10];
     ssize_t n = 0;
 
+    s->peer = fd;
     s->h2 = h2_new(&config, &server_events, s);
     s->over = false;
     do {
@@ -135,50 +146,13 @@ static void serve(struct server *s)
             h2_receive(s->h2, in, (size_t)n);
     } while (n > 0);
     h2_free(s->h2);
-}
-
-/* A close with bytes unread would be a reset. */
-static void linger(int fd)
-{
-    char byte;
-
-    shutdown(fd, SHUT_WR);
-    while (recv(fd, &byte, 1, 0) > 0)
-        continue;
-}
-
-static void *server_run(void *arg)
-{
-    struct server *s = arg;
-
-    while ((s->peer = accept(s->fd, NULL, NULL)) >= 0) {
-        atomic_fetch_add(&s->accepted, 1);
-        serve(s);
-        linger(s->peer);
-        close(s->peer);
-    }
-    return NULL;
+    linger(fd);
 }
 
 static void server_start(struct server *s, const struct act *acts, int count)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof(a);
-
     *s = (struct server){.acts = acts, .count = count};
-    s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(s->fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    getsockname(s->fd, (struct sockaddr *)&a, &len);
-    s->port = ntohs(a.sin_port);
-    assert_int_equal(listen(s->fd, 16), 0);
-    assert_int_equal(pthread_create(&s->thread, NULL, server_run, s), 0);
-}
-
-static void server_stop(struct server *s)
-{
-    shutdown(s->fd, SHUT_RDWR);
-    pthread_join(s->thread, NULL);
-    close(s->fd);
+    listener_start(&s->at, serve, s);
 }
 
 static struct http_opts options(struct bench *b, uint16_t port)
@@ -204,11 +178,11 @@ static void one_connection_serves_them_all(void **state)
 
     (void)state;
     server_start(&s, fine, 1);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     bench_run(&b, &driver_http, &o, 20);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.ok, 20);
-    assert_int_equal(s.accepted, 1);
+    assert_int_equal(s.at.accepted, 1);
     assert_string_equal(s.path, "/x");
     assert_int_equal((int)b.sum[HTTP_OPENED], 1);
     assert_int_equal((int)b.samples[HTTP_CONNECTING], 1);
@@ -224,12 +198,12 @@ static void new_is_one_connection_for_each(void **state)
 
     (void)state;
     server_start(&s, fine, 1);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     o.connection = CONNECTION_NEW;
     bench_run(&b, &driver_http, &o, 4);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.ok, 4);
-    assert_int_equal(s.accepted, 4);
+    assert_int_equal(s.at.accepted, 4);
     assert_int_equal((int)b.sum[HTTP_OPENED], 4);
     bench_free(&b);
 }
@@ -244,14 +218,14 @@ static void heads_and_bodies_are_looked_into(void **state)
 
     (void)state;
     server_start(&s, acts, 1);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     o.request.expect = (struct expect_opts){.status = {codes, 1}, .body = "\"n\": [0-9]"};
     bench_run(&b, &driver_http, &o, 2);
     assert_int_equal(b.ok, 2);
     assert_int_equal(b.checks_met, 4);
     o.request.expect.body = "nothing";
     bench_run(&b, &driver_http, &o, 1);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.outcome, OP_UNEXPECTED);
     assert_non_null(strstr(b.why, "\"nothing\" is not in the body"));
     bench_free(&b);
@@ -269,10 +243,10 @@ static void bodies_are_sent(void **state)
     memset(body, 'b', 300000);
     body[300000] = '\0';
     server_start(&s, fine, 1);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     o.request.body = template_compile(body, 0, &b.arena, &e);
     bench_run(&b, &driver_http, &o, 2);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.ok, 2);
     assert_string_equal(s.method, "POST");
     assert_int_equal(s.received, 600000);
@@ -313,9 +287,9 @@ static void failures_are_classed(void **state)
         struct http_opts o;
 
         server_start(&s, &cases[i].act, 1);
-        o = options(&b, s.port);
+        o = options(&b, s.at.port);
         bench_run(&b, &driver_http, &o, 1);
-        server_stop(&s);
+        listener_stop(&s.at);
         if (b.outcome != cases[i].outcome || (cases[i].why && !strstr(b.why, cases[i].why)))
             fail_msg("case %zu: %s: \"%s\"", i, outcomes[b.outcome].name, b.why);
         bench_free(&b);
@@ -331,12 +305,12 @@ static void new_is_new_after_a_failure(void **state)
 
     (void)state;
     server_start(&s, acts, 1);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     o.connection = CONNECTION_NEW;
     bench_run(&b, &driver_http, &o, 3);
-    server_stop(&s);
+    listener_stop(&s.at);
     assert_int_equal(b.failed, 3);
-    assert_int_equal(s.accepted, 3);
+    assert_int_equal(s.at.accepted, 3);
     bench_free(&b);
 }
 
@@ -354,10 +328,10 @@ static void what_was_not_processed_goes_out_once_more(void **state)
         struct http_opts o;
 
         server_start(&s, acts, 2);
-        o = options(&b, s.port);
+        o = options(&b, s.at.port);
         o.request.method = "POST";
         bench_run(&b, &driver_http, &o, 1);
-        server_stop(&s);
+        listener_stop(&s.at);
         assert_int_equal(b.ok, 1);
         assert_int_equal(s.requests, 2);
         assert_int_equal((int)b.sum[HTTP_RETRIES], 1);
@@ -376,10 +350,10 @@ static void a_dead_kept_connection_is_replaced_once(void **state)
         struct http_opts o;
 
         server_start(&s, acts, 3);
-        o = options(&b, s.port);
+        o = options(&b, s.at.port);
         o.request.method = post ? "POST" : "GET";
         bench_run(&b, &driver_http, &o, 2);
-        server_stop(&s);
+        listener_stop(&s.at);
         assert_int_equal(b.ok, post ? 1 : 2);
         assert_int_equal((int)b.sum[HTTP_RETRIES], post ? 0 : 1);
         bench_free(&b);
@@ -396,12 +370,12 @@ static void a_timeout_ends_the_stream_alone(void **state)
 
     (void)state;
     server_start(&s, acts, 2);
-    o = options(&b, s.port);
+    o = options(&b, s.at.port);
     o.request.timeout = (int64_t)(50 * NS_PER_MS);
     bench_run(&b, &driver_http, &o, 1);
     assert_int_equal(b.outcome, OP_TIMEOUT);
     assert_non_null(strstr(b.why, "no first byte of an answer within"));
-    server_stop(&s);
+    listener_stop(&s.at);
     bench_free(&b);
 }
 
