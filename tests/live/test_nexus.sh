@@ -102,7 +102,7 @@ NEXUS_URL=wss://127.0.0.1:1/connect gate 3 "a hub that is not there" --only end-
 told "not there: the cause is told" "refused"
 
 # Somebody else who answers 200 and "ok" for the name is not the backend.
-program target --quiet --port-file "$TMP/impostor" --listen 127.0.0.1:0 >/dev/null 2>&1 &
+env "LIVE_TEST=$TMP" "$SHAKEDOWN" target --quiet --port-file "$TMP/impostor" --listen 127.0.0.1:0 >/dev/null 2>&1 &
 IMPOSTOR=$!
 check "the impostor is up" until_true test -s "$TMP/impostor"
 new_out

@@ -13,7 +13,7 @@ run 0 "nginx withstands slow headers" $suite --preset nginx --set hold_for=7s
 check "nginx: evictions as its own log has them" /usr/bin/python3 tests/live/evictions.py "$OUT" "$OUT/services/nginx.log"
 shake 0 "a stored run is judged alike" judge "$OUT"
 check "stored: the same windows" sh -c "grep -E '^    (before|during|after) ' '$OUT/summary.txt' | grep -Fvxf '$TMP/stdout' | wc -l | grep -qx 0"
-shake 3 "stored: an attack that should have held longer is no pass" judge "$OUT" --set at_least=7s --set held=100%
+shake 3 "stored: an attack that should have held longer is no pass" judge "$OUT" --set at_least=6s --set held=100%
 
 run 0 "apache with mod_reqtimeout withstands" $suite --preset apache --set held=30%
 part status-408 "apache: answers 408"
