@@ -23,6 +23,7 @@ LOCK = threading.Lock()
 NONCES = set()
 ACCOUNTS = {}  # url -> [public key, jwk]
 ORDERS = {}
+DECLINED = set()  # who asked for what: "some-bad-nonces" declines each first request
 COUNT = {"signed": 0, "ES256": 0, "EdDSA": 0, "RS256": 0}
 EAB_KEY = b"0123456789abcdef0123456789abcdef"
 URN = "urn:ietf:params:acme:error:"
@@ -221,8 +222,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.complain(f"{type(e).__name__}: {e}")
             self.problem(400, "malformed", str(e))
 
+    def declines(self, head, jwk):
+        request = (head["url"], thumbprint(jwk))
+        with LOCK:
+            first = request not in DECLINED
+            DECLINED.add(request)
+        return self.fault == "bad-nonces" or (self.fault == "some-bad-nonces" and first)
+
     def act(self, head, jwk, payload):
-        if self.fault == "bad-nonces" or (self.fault == "some-bad-nonces" and COUNT["signed"] % 2):
+        if self.declines(head, jwk):
             self.problem(400, "badNonce", "this nonce is not to my liking")
             return
         what, _, rest = self.rest.partition("/")
