@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #define PARTIAL_FIRST 64
 
@@ -95,22 +96,6 @@ static int hex(char c)
         return c - '0';
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* How many bytes of UTF-8 (RFC 3629) begin at `p`; 0: none that are well-formed. */
-static size_t utf8_length(const unsigned char *p, size_t len)
-{
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-    if (p[0] > 0xf4 || n > len)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
 }
 
 /* In place; the text is not longer afterwards.  A character that was cut off at the end goes. */

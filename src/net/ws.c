@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 enum { S_HEADER, S_PAYLOAD, S_DONE, S_CONTROL, S_BAD };
 
@@ -129,41 +130,6 @@ static void unmask(struct ws *w, char *data, size_t len)
     w->left -= len;
 }
 
-/*
- * RFC 3629 4.  The state is 0 between characters, else what its next byte may be and how many are
- * to come: low << 16 | high << 8 | count.
- */
-static uint32_t utf8_first(uint8_t c)
-{
-    if (c < 0x80)
-        return 0;
-    if (c >= 0xc2 && c <= 0xdf)
-        return 0x80bf01;
-    if (c >= 0xe0 && c <= 0xef)
-        return (c == 0xe0 ? 0xa0bf00 : c == 0xed ? 0x809f00 : 0x80bf00) | 2;
-    if (c >= 0xf0 && c <= 0xf4)
-        return (c == 0xf0 ? 0x90bf00 : c == 0xf4 ? 0x808f00 : 0x80bf00) | 3;
-    return UINT32_MAX;
-}
-
-static bool utf8_check(uint32_t *state, const char *data, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = (uint8_t)data[i];
-        uint32_t s = *state;
-
-        if (s == 0)
-            *state = utf8_first(c);
-        else if (c < s >> 16 || c > (s >> 8 & 0xff))
-            return false;
-        else
-            *state = (s & 0xff) == 1 ? 0 : 0x80bf00 | ((s & 0xff) - 1);
-        if (*state == UINT32_MAX)
-            return false;
-    }
-    return true;
-}
-
 static enum ws_event read_payload(struct ws *w, char *data, size_t len, size_t *used,
                                   struct http1_span *span)
 {
@@ -194,8 +160,6 @@ static bool is_code(uint16_t code)
 
 static enum ws_event end_control(struct ws *w, struct http1_span *span)
 {
-    uint32_t utf8 = 0;
-
     w->state = S_HEADER;
     *span = (struct http1_span){w->control, w->control_len};
     if (w->opcode != WS_CLOSE)
@@ -208,7 +172,7 @@ static enum ws_event end_control(struct ws *w, struct http1_span *span)
     w->code = (uint16_t)((uint8_t)w->control[0] << 8 | (uint8_t)w->control[1]);
     if (!is_code(w->code))
         return bad(w, WS_CODE_PROTOCOL, "a close frame has a code that must not be sent");
-    if (!utf8_check(&utf8, w->control + 2, w->control_len - 2u) || utf8 != 0)
+    if (!utf8_is(w->control + 2, w->control_len - 2u))
         return bad(w, WS_CODE_NOT_TEXT, "a close frame's reason is not UTF-8");
     return WS_CONTROL;
 }
