@@ -28,15 +28,15 @@ static const struct opt flow_table[] = {
 
 static const struct metric flow_metrics[] = {
     [FLOW_PART_DURATION] = {"part_duration", METRIC_TREND, UNIT_TIME,
-                            "one part with all its tries and pauses, without thinking", false},
+                            "one part with all its tries and pauses, without thinking"},
     [FLOW_PART_FAILED] = {"part_failed", METRIC_RATE, UNIT_RATIO,
-                          "parts that did not end as expected", false},
-    [FLOW_PART_TRIES] = {"part_tries", METRIC_COUNTER, UNIT_NONE, "tries of parts", false},
+                          "parts that did not end as expected"},
+    [FLOW_PART_TRIES] = {"part_tries", METRIC_COUNTER, UNIT_NONE, "tries of parts"},
     FETCH_ROWS(FLOW_HTTP),
     [FLOW_TCP_CONNECTING] = {"tcp_connecting", METRIC_TREND, UNIT_TIME,
-                             "TCP connects of looks at a certificate", false},
+                             "TCP connects of looks at a certificate"},
     [FLOW_TLS_HANDSHAKING] = {"tls_handshaking", METRIC_TREND, UNIT_TIME,
-                              "TLS handshakes of looks at a certificate", false},
+                              "TLS handshakes of looks at a certificate"},
     [FLOW_METRICS] = {0},
 };
 

@@ -23,10 +23,8 @@ static const struct metric sql_metrics[] = {
     [SQL_CONNECTING] = {"sql_connecting", METRIC_TREND, UNIT_TIME, "opening a connection"},
     [SQL_WAITING] = {"sql_waiting", METRIC_TREND, UNIT_TIME,
                      "from when an operation was begun to when it had a connection"},
-    [SQL_ROWS] = {"sql_rows", METRIC_COUNTER, UNIT_NONE, "rows returned or changed",
-                  .better_high = true},
-    [SQL_QUERIES] = {"sql_queries", METRIC_COUNTER, UNIT_NONE, "statements sent",
-                     .better_high = true},
+    [SQL_ROWS] = {"sql_rows", METRIC_COUNTER, UNIT_NONE, "rows returned or changed"},
+    [SQL_QUERIES] = {"sql_queries", METRIC_COUNTER, UNIT_NONE, "statements sent"},
     {0},
 };
 

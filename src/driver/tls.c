@@ -64,13 +64,12 @@ static const struct opt tls_table[] = {
 };
 
 static const struct metric tls_metrics[] = {
-    [TLS_CONNECTING] = {"tcp_connecting", METRIC_TREND, UNIT_TIME, "TCP connects", false},
+    [TLS_CONNECTING] = {"tcp_connecting", METRIC_TREND, UNIT_TIME, "TCP connects"},
     [TLS_HANDSHAKING] = {"tls_handshaking", METRIC_TREND, UNIT_TIME,
-                         "TLS handshakes, from TCP connected to the server's last message checked",
-                         false},
-    [TLS_HANDSHAKES] = {"handshakes", METRIC_COUNTER, UNIT_NONE, "TLS handshakes completed", true},
+                         "TLS handshakes, from TCP connected to the server's last message checked"},
+    [TLS_HANDSHAKES] = {"handshakes", METRIC_COUNTER, UNIT_NONE, "TLS handshakes completed"},
     [TLS_RESUMED] = {"tls_resumed", METRIC_COUNTER, UNIT_NONE,
-                     "TLS handshakes that resumed a session", false},
+                     "TLS handshakes that resumed a session"},
     [TLS_METRICS] = {0},
 };
 

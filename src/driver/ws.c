@@ -85,18 +85,18 @@ static const struct opt ws_table[] = {
 
 static const struct metric ws_metrics[] = {
     [WS_CONNECTING] = {"ws_connecting", METRIC_TREND, UNIT_TIME,
-                       "from the connect to the end of the upgrade", false},
-    [WS_SESSIONS] = {"ws_sessions", METRIC_COUNTER, UNIT_NONE, "upgrades that succeeded", true},
+                       "from the connect to the end of the upgrade"},
+    [WS_SESSIONS] = {"ws_sessions", METRIC_COUNTER, UNIT_NONE, "upgrades that succeeded"},
     [WS_SESSION_DURATION] = {"ws_session_duration", METRIC_TREND, UNIT_TIME,
-                             "from the connect to the end of the conversation", true},
-    [WS_MSGS_SENT] = {"ws_msgs_sent", METRIC_COUNTER, UNIT_NONE, "messages sent", true},
-    [WS_MSGS_RECEIVED] = {"ws_msgs_received", METRIC_COUNTER, UNIT_NONE, "messages received", true},
+                             "from the connect to the end of the conversation", .censored = true},
+    [WS_MSGS_SENT] = {"ws_msgs_sent", METRIC_COUNTER, UNIT_NONE, "messages sent"},
+    [WS_MSGS_RECEIVED] = {"ws_msgs_received", METRIC_COUNTER, UNIT_NONE, "messages received"},
     [WS_ATTESTING] = {"ws_attesting", METRIC_TREND, UNIT_TIME,
-                      "from the end of the upgrade until the hub has accepted", false},
-    [WS_REFUSED] = {"ws_refused", METRIC_COUNTER, UNIT_NONE, "closes with code 1008", false},
-    [WS_REAUTHS] = {"reauths", METRIC_COUNTER, UNIT_NONE, "challenges answered and let pass", true},
+                      "from the end of the upgrade until the hub has accepted"},
+    [WS_REFUSED] = {"ws_refused", METRIC_COUNTER, UNIT_NONE, "closes with code 1008"},
+    [WS_REAUTHS] = {"reauths", METRIC_COUNTER, UNIT_NONE, "challenges answered and let pass"},
     [WS_REAUTH_RTT] = {"reauth_rtt", METRIC_TREND, UNIT_TIME,
-                       "from the answer to a challenge until the hub has looked at it", false},
+                       "from the answer to a challenge until the hub has looked at it"},
     [WS_METRICS] = {0},
 };
 

@@ -18,7 +18,6 @@ struct metric {
     enum metric_unit unit;
     const char *help; /* one line, lower case, no full stop */
     bool censored;    /* samples of failed operations are lower bounds: time-outs, the unfinished */
-    bool better_high; /* more is better; the default is that less is */
     bool paired;      /* two operations are compared: a single one gives no sample */
     bool live;        /* a gauge whose last value stands on live lines; one of a driver at most */
     bool told;        /* a counter that somebody else keeps: unheard of, it is unknown and not 0 */
