@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/units.h"
 #include "base/err.h"
 #include "suite/scope.h"
 
@@ -217,6 +218,26 @@ static void warn_blind(const struct step *step, const struct bind *b)
               step->name);
 }
 
+/* A ramp that the load cuts short is most often a rate forgotten; `during:` refuses what it cannot
+ * judge. */
+static void warn_unopened(const struct step *step, const struct bind *b)
+{
+    const struct load *l = &step->load;
+    char opens[UNITS_MAX], lasts[UNITS_MAX];
+    double ramp;
+
+    if (l->executor != EX_HOLD_CONNECTIONS || l->duration <= 0 || l->rate <= 0)
+        return;
+    ramp = (double)(l->connections - 1) / l->rate * 1e9;
+    if (ramp <= (double)l->duration)
+        return;
+    diag_warn(b->diags, step->at,
+              "step \"%s\" takes %s to open its connections and ends after %s: it never holds them "
+              "all; raise its rate or its duration",
+              step->name, units_print_duration(ramp, opens),
+              units_print_duration((double)l->duration, lasts));
+}
+
 static void check_phase_name(const struct suite *suite, const struct phase *phase, const char *path,
                              const struct bind *b)
 {
@@ -274,6 +295,7 @@ static void bind_phase(struct suite_scope *s, struct phase *phase, struct node *
     for (int i = 0; i < phase->step_count; i++) {
         imply_threshold(&phase->steps[i], phase, b);
         warn_blind(&phase->steps[i], b);
+        warn_unopened(&phase->steps[i], b);
     }
 }
 
