@@ -179,6 +179,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         fail(h, h->reason ? h->reason : nghttp2_http2_strerror(frame->goaway.error_code));
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
+    if (frame->hd.type == NGHTTP2_DATA && frame->hd.length > 0)
+        h2_useful(h); /* the peer's window updates have let it through */
     ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     if (ends ? !h->on->sent : frame->hd.type == NGHTTP2_DATA || h->server || !h->on->opened)
         return 0;

@@ -11,7 +11,8 @@
  * h2_cancel() may be called from an event; h2_receive(), h2_send() and h2_free() may not.
  *
  * What a peer may do is bounded: a head by H2_HEAD_MAX, frames that carry nothing (empty DATA,
- * PING, SETTINGS, PRIORITY, interim answers) by H2_IDLE_MAX in a row, unknown ones by their bytes,
+ * PING, SETTINGS, PRIORITY, interim answers, WINDOW_UPDATE) by H2_IDLE_MAX in a row, during which
+ * no body went out either, unknown ones by their bytes,
  * continuations, unsent acknowledgements and resets of streams by nghttp2.  Beyond that, and
  * whenever it breaks the rules for a connection, h2_failure() says why; the owner then closes.
  */

@@ -24,7 +24,7 @@ struct h2 {
     bool preface; /* has to be sent before anything else */
 };
 
-/* The peer has sent something that means something. */
+/* The peer has sent something that means something, or has taken something. */
 static inline void h2_useful(struct h2 *h)
 {
     h->idle = 0;

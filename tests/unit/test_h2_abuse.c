@@ -104,6 +104,24 @@ static void floods_end(void **state)
     }
 }
 
+/* A long body takes as many window updates as the peer likes to send. */
+static void a_body_in_small_windows_is_no_flood(void **state)
+{
+    static char body[H2_IDLE_MAX + 1000 + 1], out[H2_OUT];
+    struct pair *p = *state;
+
+    memset(body, 'b', sizeof(body) - 1);
+    pair_ask(p, body);
+    h2_receive(p->client.h2, BYTES("\0\0\6\4\0\0\0\0\0\0\4\0\0\0\0")); /* window 0 */
+    h2_send(p->client.h2, out, sizeof(out));
+    for (size_t n = 1; n < sizeof(body); n++) {
+        h2_receive(p->client.h2, BYTES("\0\0\4\10\0\0\0\0\1\0\0\0\1"));
+        h2_send(p->client.h2, out, sizeof(out));
+        assert_null(h2_failure(p->client.h2));
+    }
+    assert_int_equal(p->client.body_at, sizeof(body) - 1);
+}
+
 static void bytes_that_mean_nothing_end_it(void **state)
 {
     static const char frame[9 + 16384] = "\0\100\0\300"; /* of an unknown type */
@@ -175,5 +193,7 @@ static void the_window_is_kept(void **state)
 #define WITH(test) cmocka_unit_test_setup_teardown(test, pair_set_up, pair_tear_down)
 
 UNIT_GROUP(h2_abuse, cmocka_unit_test(broken_rules_are_failures), cmocka_unit_test(floods_end),
+           cmocka_unit_test_setup_teardown(a_body_in_small_windows_is_no_flood, pair_set_up,
+                                           pair_tear_down),
            WITH(bytes_that_mean_nothing_end_it), WITH(unread_acknowledgements_end_it),
            WITH(header_bombs_are_bounded), WITH(the_window_is_kept))
