@@ -316,7 +316,7 @@ def accuracy(bench):
           "|---|---|---|---|---|---|---|---|---|")
     programs = {
         "constant 5 ms": ["--latency", "5ms"],
-        "bimodal": ["--latency", "mix(90% 2ms, 10% 20ms)"],
+        "bimodal": ["--latency", "mix(85% 2ms, 15% 20ms)"],
         "heavy tail": ["--latency", "pareto(1ms,1.5)"],
         "stall of 1 s in 5 s": ["--stall", "1s every 5s"],
     }
