@@ -417,9 +417,16 @@ static struct node *read_document(struct reader *r)
     return r->stop || r->wrong ? NULL : root;
 }
 
+/* YAML 1.2, 5.2: a byte order mark may begin a document; libyaml skips it only where it guesses. */
+static size_t mark_bytes(const char *text, size_t len)
+{
+    return len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 struct node *yaml_parse(const char *text, size_t len, struct arena *arena, struct diags *d)
 {
-    struct reader r = {.text = text, .len = len, .arena = arena, .diags = d};
+    size_t mark = mark_bytes(text, len);
+    struct reader r = {.text = text + mark, .len = len - mark, .arena = arena, .diags = d};
     const char *nul = len ? memchr(text, '\0', len) : NULL;
     struct node *root;
 
@@ -435,7 +442,7 @@ struct node *yaml_parse(const char *text, size_t len, struct arena *arena, struc
     if (!yaml_parser_initialize(&r.parser))
         abort();
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, len);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, r.len);
     root = read_document(&r);
     yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);

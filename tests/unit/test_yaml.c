@@ -187,6 +187,17 @@ static void nul_bytes_are_refused(void **state)
     assert_string_equal(mistakes(), "2:4: a NUL byte: this is not text in UTF-8");
 }
 
+static void a_byte_order_mark_is_no_text(void **state)
+{
+    const struct node *n = parse("\xef\xbb\xbf"
+                                 "a: 1\nb: 2\n");
+
+    (void)state;
+    assert_non_null(n);
+    assert_string_equal(n->first->key, "a");
+    assert_int_equal(n->first->key_at.col, 1);
+}
+
 static void first_of_repeated_keys_counts(void **state)
 {
     const struct node *n = parse("a: 1\nb: 2\na: 3\nc: {d: 4, d: 5}\n");
@@ -324,6 +335,7 @@ UNIT_GROUP(yaml, cmocka_unit_test_teardown(accepted_documents, end),
            cmocka_unit_test_teardown(refused_documents, end),
            cmocka_unit_test_teardown(values_that_need_quotes, end),
            cmocka_unit_test_teardown(nul_bytes_are_refused, end),
+           cmocka_unit_test_teardown(a_byte_order_mark_is_no_text, end),
            cmocka_unit_test_teardown(first_of_repeated_keys_counts, end),
            cmocka_unit_test_teardown(nodes_know_their_places, end),
            cmocka_unit_test_teardown(laughs_are_bounded, end),
