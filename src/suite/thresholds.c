@@ -240,9 +240,14 @@ static void check_decidable(const struct step *step, const struct threshold *t,
     double planned = planned_for(step, t), confidence = t->confidence;
     uint64_t needs;
 
+    needs = threshold_needs(t, m, confidence > 0 ? confidence : 0.95);
+    if (confidence > 0 && needs == UINT64_MAX) {
+        diag_add(b->diags, at, "%s: no number of samples proves %s at %.4g%%", path, t->text,
+                 confidence * 100);
+        return;
+    }
     if (planned <= 1 || step->load.executor == EX_ONCE)
         return;
-    needs = threshold_needs(t, m, confidence > 0 ? confidence : 0.95);
     if ((double)needs <= planned || step_is_answer(&t->selector))
         return;
     if (confidence > 0)
@@ -348,6 +353,8 @@ void step_bind_thresholds(struct step *step, const struct node *map, const char 
             continue;
         if (n->type != NODE_LIST)
             bind_one(step, &selector, n, at, b);
+        else if (!n->first) /* a key without an expression would pass whatever happens */
+            diag_add(b->diags, n->at, "%s: the list is empty (try p(99)<500ms or rate<1%%)", at);
         else
             for (const struct node *item = n->first; item; item = item->next)
                 bind_one(step, &selector, item, at, b);

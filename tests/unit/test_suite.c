@@ -194,6 +194,33 @@ static void all_mistakes_are_told_at_once(void **state)
     done(&l);
 }
 
+static void a_threshold_that_says_nothing_is_a_mistake(void **state)
+{
+    static const struct {
+        const char *thresholds, *mistake;
+    } t[] = {
+        {"{op_failed: []}", "phases[0].thresholds.op_failed: the list is empty"},
+        {"{op_failed: {threshold: rate<1%, confidence: 100%}}",
+         "phases[0].thresholds.op_failed: no number of samples proves rate<1% at 100%"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        char text[256];
+        struct loaded l;
+
+        snprintf(text, sizeof(text),
+                 "suite: s\nphases:\n  - name: a\n    noop: {}\n"
+                 "    load: {executor: constant-vus, vus: 2, duration: 5s}\n"
+                 "    thresholds: %s\n",
+                 t[i].thresholds);
+        load(&l, text, NULL, NULL, NULL);
+        assert_null(l.suite);
+        assert_non_null(strstr(l.diags.first->text, t[i].mistake));
+        done(&l);
+    }
+}
+
 static void thresholds_of_a_phase_name_their_step(void **state)
 {
     static const char text[] =
@@ -387,6 +414,7 @@ UNIT_GROUP(suite, cmocka_unit_test(the_suite_may_choose_its_preset),
            cmocka_unit_test(the_nearest_origin_wins), cmocka_unit_test(values_cannot_add_structure),
            cmocka_unit_test(a_service_is_used_only_if_a_value_refers_to_it),
            cmocka_unit_test(all_mistakes_are_told_at_once),
+           cmocka_unit_test(a_threshold_that_says_nothing_is_a_mistake),
            cmocka_unit_test(thresholds_of_a_phase_name_their_step),
            cmocka_unit_test(a_load_without_thresholds_gets_one),
            cmocka_unit_test(what_a_phase_publishes_is_bound_later),
