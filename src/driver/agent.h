@@ -229,6 +229,11 @@ void agent_fail_beats(struct fleet *f, struct agent *a, enum outcome outcome, co
 void agent_extra(struct fleet *f, struct agent *a); /* sends a message out of turn */
 void agent_send(struct fleet *f, struct agent *a);
 void agent_forget(struct agent *a); /* frees what it has */
+/*
+ * Puts "#" for each word with a digit in it, and for each of eight or more hexadecimal digits: ids,
+ * host names and numbers of a server's message, which otherwise is the same for all agents.
+ */
+void stream_mask(char *words);
 void stream_explain(const char *method, const struct stream_end *end, char out[AGENT_WHY]);
 
 /* agent_encode.c */
@@ -259,6 +264,8 @@ void duty_free(struct fleet *f, struct agent *a);
 
 /* agent_errand.c */
 void inventory_begin(struct fleet *f, struct agent *a, const char *scan_id);
+/* Of one that is on its way, or whose token is; false: there is none. */
+bool inventory_cancel(struct fleet *f, struct agent *a, const char *scan_id);
 void terminal_begin(struct fleet *f, struct agent *a, const char *session_id);
 void renew_begin(struct fleet *f, struct agent *a);
 

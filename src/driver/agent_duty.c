@@ -365,6 +365,10 @@ void duty_cancel(struct fleet *f, struct agent *a, const char *id)
         fleet_count(f, AM_CANCELLED, 1);
         return;
     }
+    if (!inventory_cancel(f, a, id))
+        return;
+    duty_task_failed(f, a, id, "cancelled");
+    fleet_count(f, AM_CANCELLED, 1);
 }
 
 void duty_task_failed(struct fleet *f, struct agent *a, const char *id, const char *why)

@@ -127,6 +127,22 @@ void inventory_begin(struct fleet *f, struct agent *a, const char *scan_id)
     begin(c);
 }
 
+bool inventory_cancel(struct fleet *f, struct agent *a, const char *scan_id)
+{
+    static const struct stream_end cancelled = {.outcome = OP_RESET, .code = GRPC_CANCELLED};
+
+    for (struct rpc *c = f->calls; c; c = c->all) {
+        if (!c->running || c->agent != a || strcmp(c->scan, scan_id) != 0)
+            continue;
+        if (c->kind != &inventory_kind && c->errand != inventory_begin)
+            continue;
+        fleet_rpc(f, c->kind->method, &cancelled);
+        rpc_abandon(c);
+        return true;
+    }
+    return false;
+}
+
 static void add_terminal(struct buf *out, const Agent__V1__TerminalAgentMessage *m)
 {
     size_t at = message_begin(out), len = agent__v1__terminal_agent_message__get_packed_size(m);

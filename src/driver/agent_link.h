@@ -38,6 +38,7 @@ struct stream_end {
     int code;        /* enum grpc_code; -1: the connection ended, and no status came */
     bool transport;  /* the connection failed, not the call */
     const char *why; /* what the peer said, or what happened */
+    bool quoted;     /* it is what the peer said: grpc-message */
 };
 
 struct stream_kind {

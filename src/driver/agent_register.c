@@ -133,6 +133,7 @@ static void settle(struct rpc *c, const Agent__V1__RegisterResponse *m)
             fleet_count(c->fleet, AM_REVOKED, 1);
         snprintf(why, sizeof(why), "Register: status \"%.40s\"%s%.100s", m->status,
                  *m->message ? ": " : "", m->message);
+        stream_mask(why);
         fail(c, OP_UNEXPECTED, why);
     }
 }

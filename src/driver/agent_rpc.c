@@ -129,6 +129,7 @@ struct rpc *rpc_new(struct fleet *f, struct agent *a, const struct rpc_kind *kin
     c->more = kind->make != NULL;
     c->answered = c->quiet = c->waits = false;
     c->stage = 0;
+    c->errand = NULL;
     c->running = true;
     return c;
 }

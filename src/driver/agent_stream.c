@@ -301,6 +301,37 @@ void agent_fail_beats(struct fleet *f, struct agent *a, enum outcome outcome, co
     fail_beats(f, a, true, outcome, why);
 }
 
+static bool is_id(const char *word, size_t len)
+{
+    static const char digits[] = "0123456789", hex[] = "0123456789abcdefABCDEF-";
+
+    return strcspn(word, digits) < len || (len >= 8 && strspn(word, hex) >= len);
+}
+
+void stream_mask(char *words)
+{
+    static const char in_a_word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789-_.";
+    char *out = words;
+
+    for (const char *in = words; *in;) {
+        size_t len = strspn(in, in_a_word), dots = 0;
+
+        while (dots < len && in[len - dots - 1] == '.') /* the end of a sentence */
+            dots++;
+        if (len > dots && is_id(in, len - dots)) {
+            *out++ = '#';
+            in += len - dots;
+        } else {
+            len = len ? len : 1;
+            memmove(out, in, len);
+            out += len;
+            in += len;
+        }
+    }
+    *out = '\0';
+}
+
 /* A broken rule is told in our words, and has no status of the server's. */
 void stream_explain(const char *method, const struct stream_end *end, char out[AGENT_WHY])
 {
@@ -313,6 +344,8 @@ void stream_explain(const char *method, const struct stream_end *end, char out[A
     else
         snprintf(out, AGENT_WHY, "%s: %s%s%.140s", method, grpc_code_names[end->code],
                  *end->why ? ": " : "", end->why);
+    if (end->quoted)
+        stream_mask(out);
 }
 
 void agent_lost(struct fleet *f, struct agent *a, const struct stream_end *end)

@@ -44,6 +44,15 @@ static void conclude(struct link *l, struct stream *s, enum outcome outcome, int
     finish(l, s, &end);
 }
 
+/* The call ended with a status. */
+static void quote(struct link *l, struct stream *s, const struct link_head *h)
+{
+    const struct stream_end end = {h->code == GRPC_OK ? OP_OK : OP_UNEXPECTED, h->code, false,
+                                   h->why, true};
+
+    finish(l, s, &end);
+}
+
 /* The call is over for us; the server has to be told. */
 static void give_up(struct link *l, struct stream *s, enum outcome outcome, int code,
                     const char *why)
@@ -109,7 +118,7 @@ static void on_end(void *owner, void *stream)
     else if (h->code < 0)
         conclude(l, s, OP_PROTOCOL, GRPC_UNKNOWN, "the call ended without grpc-status");
     else
-        conclude(l, s, h->code == GRPC_OK ? OP_OK : OP_UNEXPECTED, h->code, h->why);
+        quote(l, s, h);
 }
 
 static void on_closed(void *owner, void *stream, enum h2_end how, const char *why)

@@ -83,6 +83,14 @@ check "registrations are timed, streams counted, and how long each agent was sil
     metric "n('register_duration') == n('registrations') == 20 and m['streams_up']['max'] == 20 and n('staleness') == n('beat_rtt')"
 check "a terminal that is announced twice is no reply too many" metric "'no beat had asked' not in e"
 
+echo '{"tasks": [{"task_type": "software_inventory", "config_json": "{}"}], "cancel": true}' >"$TMP/cancel.json"
+serve cancelled --mtls --push "$TMP/cancel.json" --tick 0.05
+fleet 0 "a server cancels inventories that are on their way"
+unserve
+check "each is let go, and its task ends as cancelled" seen "r['task_results'] == {'software_inventory:1': 20}"
+check "which is counted, and no failure" \
+    metric "n('tasks_cancelled') == 20 and n('inventory_scans') == 0 and 'SubmitSoftwareInventory' not in e"
+
 echo '{"renew": true}' >"$TMP/renew.json"
 serve renewed --mtls --push "$TMP/renew.json"
 fleet 0 "certificates are renewed by the server"

@@ -245,6 +245,8 @@ class Ingest:
             await self.refuse(context, "SubmitSoftwareInventory", grpc.StatusCode.INVALID_ARGUMENT, "scan_id is required")
         if not chunk.scan_id.startswith(f"t-{agent}-"):
             await self.refuse(context, "SubmitSoftwareInventory", grpc.StatusCode.NOT_FOUND, "no such scan")
+        if self.push.get("cancel"):  # it never answers: the agent has to let go
+            await asyncio.Event().wait()
         while chunk is not grpc.aio.EOF and not last:
             received, last = received + len(chunk.packages), chunk.is_last
             chunk = await context.read() if not last else chunk

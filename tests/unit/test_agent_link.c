@@ -1,7 +1,10 @@
 /* How long a connection of agents waits before it is opened again, and between two pings. */
 #include "unit.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
+#include "driver/agent.h"
 #include "driver/agent_link.h"
 
 static void the_wait_doubles_from_1_s_to_60_s(void **state)
@@ -64,6 +67,32 @@ static void too_many_pings_double_the_time_between_them(void **state)
     assert_int_equal(all.keepalive_ns, 120 * NS_PER_S);
 }
 
-UNIT_GROUP(agent_link, cmocka_unit_test(the_wait_doubles_from_1_s_to_60_s),
-           cmocka_unit_test(waits_are_spread), cmocka_unit_test(an_answer_begins_again_at_1_s),
+/* So that one reason counts once, however many agents, hosts and streams it names. */
+static void what_differs_from_agent_to_agent_is_masked(void **state)
+{
+    static const char *const words[][2] = {
+        {"agent agent-17 is gone.", "agent # is gone."},
+        {"no agent 0b5c9a34-66f1-4d0e-9a3e-2f1d7c2b9e10", "no agent #"},
+        {"host loadtest-20260101-000000-deadbeef-0007, stream 4711: bad", "host #, stream #: bad"},
+        {"(id=cafebabe)", "(id=#)"},
+        {"node7.example.org refused", "# refused"},
+        {"client certificate required for this RPC", "client certificate required for this RPC"},
+        {"decade", "decade"},
+        {"...", "..."},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        char text[AGENT_WHY];
+
+        snprintf(text, sizeof(text), "%s", words[i][0]);
+        stream_mask(text);
+        assert_string_equal(text, words[i][1]);
+    }
+}
+
+UNIT_GROUP(agent_link, cmocka_unit_test(what_differs_from_agent_to_agent_is_masked),
+           cmocka_unit_test(the_wait_doubles_from_1_s_to_60_s), cmocka_unit_test(waits_are_spread),
+           cmocka_unit_test(an_answer_begins_again_at_1_s),
            cmocka_unit_test(too_many_pings_double_the_time_between_them))
