@@ -1,11 +1,15 @@
 /* cleaning.c - the phases of an earlier run, with its suite, values, outputs and id. */
 #include "cmd/cleaning.h"
 
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "cmd/session.h"
 #include "net/digest.h"
 #include "report/files.h"
@@ -20,6 +24,54 @@ bool cleaning_is_pending(const struct past *p, const char *phase)
         if (strcmp(p->phases[i].name, phase) == 0)
             return p->any_ran && !p->phases[i].done;
     return false;
+}
+
+static bool begins(const char *id, const char *other)
+{
+    size_t len = strlen(id);
+
+    return strncmp(id, other, len) == 0 && other[len] == '-';
+}
+
+static bool is_neighbour(const char *journal, const char *run_id)
+{
+    struct arena arena = {0};
+    struct past p;
+    struct err e;
+    bool pending = false;
+
+    if (journal_read(journal, &p, &arena, &e) &&
+        (begins(p.run_id, run_id) || begins(run_id, p.run_id)))
+        for (int i = 0; i < p.phase_count; i++)
+            pending |= cleaning_is_pending(&p, p.phases[i].name);
+    arena_free(&arena);
+    return pending;
+}
+
+char *cleaning_neighbour(const char *run_dir, const char *run_id)
+{
+    const char *slash = strrchr(run_dir, '/');
+    int len = slash ? (int)(slash - run_dir) : 0;
+    struct buf journal = {0};
+    struct dirent *entry;
+    char *found = NULL;
+    DIR *d;
+
+    buf_printf(&journal, "%.*s", len, run_dir);
+    d = opendir(buf_text(&journal));
+    while (d && !found && (entry = readdir(d))) {
+        buf_clear(&journal);
+        buf_printf(&journal, "%.*s/%s/journal.jsonl", len, run_dir, entry->d_name);
+        if (is_neighbour(buf_text(&journal), run_id)) {
+            buf_clear(&journal);
+            buf_printf(&journal, "%.*s/%s", len, run_dir, entry->d_name);
+            found = mem_check(strdup(buf_text(&journal)));
+        }
+    }
+    if (d)
+        closedir(d);
+    buf_free(&journal);
+    return found;
 }
 
 static const char *suite_path(const struct cleaning *c, struct arena *arena)

@@ -29,6 +29,12 @@ struct cleaning {
 bool cleaning_is_pending(const struct past *p, const char *phase);
 
 /*
+ * The folder, beside `run_dir`, of a run that has not done its cleanup and whose id is the
+ * beginning of `run_id` up to a dash, or the other way round; to be freed, NULL: none.
+ */
+char *cleaning_neighbour(const char *run_dir, const char *run_id);
+
+/*
  * Runs the pending phases as the run would have.  False: the suite or a value of it cannot be had,
  * and that has been told.
  */

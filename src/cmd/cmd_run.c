@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/fs.h"
+#include "cmd/cleaning.h"
 #include "cmd/command.h"
 #include "cmd/plan_text.h"
 #include "cmd/session.h"
@@ -148,6 +149,33 @@ static int execute(const struct run_args *a, struct session *s, struct journal *
     return r->exit_code;
 }
 
+static bool has_cleanup(const struct suite *s)
+{
+    for (int i = 0; i < s->phase_count; i++)
+        for (int k = 0; k < s->phases[i].step_count; k++)
+            if (strcmp(s->phases[i].steps[k].driver->name, "cleanup") == 0)
+                return true;
+    return false;
+}
+
+/* A fleet server deletes by the beginning of a name: the hosts of run A-B are found by run A's. */
+static bool is_confused(const struct session *s)
+{
+    char *found;
+
+    if (!has_cleanup(s->suite))
+        return false;
+    found = cleaning_neighbour(s->source.run_dir, s->source.run_id);
+    if (found)
+        fprintf(stderr,
+                "shakedown: --run-id: \"%s\" and \"%s\" begin alike, and %s is not cleaned up: "
+                "one's cleanup would delete the other's hosts; choose another id, or first: "
+                "shakedown cleanup %s\n",
+                s->source.run_id, strrchr(found, '/') + 1, found, found);
+    free(found);
+    return found != NULL;
+}
+
 static int start(const struct run_args *a, struct session *s)
 {
     struct journal *journal = NULL;
@@ -168,6 +196,8 @@ static int start(const struct run_args *a, struct session *s)
         session_print(&unfit);
         return EXIT_USAGE;
     }
+    if (is_confused(s))
+        return EXIT_USAGE;
     if (!can_write(a->junit, &e) || !make_folders(s, &journal, &e)) {
         fprintf(stderr, "shakedown run: %s\n", e.text);
         journal_close(journal);

@@ -254,7 +254,8 @@ static void cleanup_collect(struct job *job)
         job_publish(job, "unanswered", "true");
     if (j->count.created >= 0)
         publish_number(job, "created", j->count.created);
-    job_fact(job, "hosts", arena_printf(job->arena, "%s*", j->prefix));
+    job_fact(job, "hosts",
+             arena_printf(job->arena, "%s* (a number or preflight for the *)", j->prefix));
     job_fact(job, "sql",
              arena_printf(job->arena, "psql -v prefix=%s -f fixtures/ct-ops/forget-hosts.sql",
                           j->prefix));

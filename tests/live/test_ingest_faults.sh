@@ -138,8 +138,9 @@ forgotten() {
     [ "$base" = postgres ] || return 0
     tables='tags agent_keys agent_status_history pending_cert_signings'
     own "$base-forgotten" --ingest-pushes "$TMP/rotate.yaml"
-    enrols "agents to be forgotten" "OK active OK pending OK active OK active" peer-token=loadtest-run_1-0001 \
-        slow=loadtest-run_1-0002 peer-token=loadtest-runs1-0001 peer-token=loadtest-run_1-0003
+    enrols "agents to be forgotten" "OK active OK pending OK active OK active OK active" \
+        peer-token=loadtest-run_1-0001 slow=loadtest-run_1-0002 peer-token=loadtest-runs1-0001 \
+        peer-token=loadtest-run_1-preflight peer-token=loadtest-run_1-b-0001
     beats "one of them beats" 'OK certificate'
     stop
     total=$(sql "select count(*) from agents")
@@ -150,7 +151,8 @@ forgotten() {
     check "$base: and nothing is gone" rows "select count(*) from agents" "$total"
     check "forget-hosts.sql runs" "$bin/psql" -qX -v ON_ERROR_STOP=1 -v prefix=loadtest-run_1- \
         -f fixtures/ct-ops/forget-hosts.sql "$DB"
-    check "its hosts have gone" rows "select count(*) from hosts where hostname like 'loadtest-run\\_1-%'" 0
+    check "its hosts have gone" rows "select count(*) from hosts where hostname like 'loadtest-run\\_1-%'" 1
+    check "but not those of a run whose id goes on" rows "select count(*) from hosts where hostname = 'loadtest-run_1-b-0001'" 1
     check "with their agents" rows "select count(*) from agents" $((total - 3))
     for table in $tables; do
         check "and with what $table had of them" rows \
