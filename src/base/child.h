@@ -27,6 +27,9 @@ struct child_opts {
 /* The pid, which is also its process group; -1 with the reason (such as "not found") in `e`. */
 pid_t child_spawn(const struct child_opts *o, struct err *e);
 
+/* Is there a file that child_spawn() would try?  True too for a path that is relative to `dir`. */
+bool child_found(const struct child_opts *o);
+
 /* A descriptor that is readable once the child has ended; -1 with errno. */
 int child_pidfd(pid_t pid);
 

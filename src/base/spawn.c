@@ -114,6 +114,20 @@ static void plan_paths(struct plan *p, struct arena *a)
     }
 }
 
+bool child_found(const struct child_opts *o)
+{
+    struct arena a = {0};
+    struct plan p = {.opts = o};
+    bool found = false;
+
+    plan_env(&p, o->env, &a);
+    plan_paths(&p, &a);
+    for (const char **path = p.paths; *path && !found; path++)
+        found = access(*path, F_OK) == 0 || (strchr(o->argv[0], '/') && **path != '/');
+    arena_free(&a);
+    return found;
+}
+
 static const struct passwd *find_user(const char *name, struct arena *a)
 {
     struct passwd *entry = arena_new(a, struct passwd), *found = NULL;

@@ -175,6 +175,9 @@ static struct db *lite_open(const struct db_place *p, const struct db_limits *l,
     if (sqlite3_open_v2(p->path, &d->lite, flags, NULL) != SQLITE_OK) {
         mem_check(d->lite);
         refuse(d, e);
+        if (sqlite3_errcode(d->lite) == SQLITE_CANTOPEN) /* which file, and what the system said */
+            db_fail(e, DB_UNREACHABLE, "the file \"%s\" cannot be opened: %s", p->path,
+                    strerror(sqlite3_system_errno(d->lite)));
         lite_close(&d->db);
         return NULL;
     }

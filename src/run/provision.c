@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +12,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "net/cert.h"
+#include "suite/programs.h"
 #include "suite/service.h"
 
 static bool parent_dirs(const char *path, struct arena *scratch, struct err *e)
@@ -112,23 +112,6 @@ bool provision_files(const struct service *v, struct arena *scratch, struct err 
            make_certificate(v, scratch, e) && give_to_user(v, scratch, e);
 }
 
-/* Of several versions of a program, the newest: 15 comes after 9. */
-static const char *program_of(const char *name, struct arena *scratch)
-{
-    const char *found = name;
-    glob_t g = {0};
-
-    if (name[0] != '/' || !strchr(name, '*'))
-        return name;
-    if (glob(name, 0, NULL, &g) == 0)
-        for (size_t i = 0; i < g.gl_pathc; i++)
-            if (i == 0 || strverscmp(g.gl_pathv[i], found) > 0)
-                found = g.gl_pathv[i];
-    found = arena_strdup(scratch, found);
-    globfree(&g);
-    return found;
-}
-
 struct child_opts provision_command(const struct service *v, const struct texts *command,
                                     struct arena *scratch)
 {
@@ -136,7 +119,7 @@ struct child_opts provision_command(const struct service *v, const struct texts 
     const char **env = arena_array(scratch, const char *, v->env_count + 1);
 
     for (int i = 0; i < command->n; i++)
-        argv[i] = i > 0 ? command->v[i] : program_of(command->v[0], scratch);
+        argv[i] = i > 0 ? command->v[i] : programs_newest(command->v[0], scratch);
     for (int i = 0; i < v->env_count; i++)
         env[i] = arena_printf(scratch, "%s=%s", v->env[i].name, v->env[i].value);
     return (struct child_opts){.argv = argv,

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/memroom.h"
 #include "suite/ports.h"
+#include "suite/programs.h"
 #include "suite/suite.h"
 
 #define OWN_DESCRIPTORS 64 /* logs, event loops, services' pipes */
@@ -200,7 +201,9 @@ bool plan_fits(const struct plan *p, struct diags *d)
         ports_fit(&p->phases[i], p->suite, d);
     }
     for (int i = 0; i < p->suite->service_count; i++)
-        if (p->services & (UINT64_C(1) << i))
+        if (p->services & (UINT64_C(1) << i)) {
             commands_fit(&p->suite->services[i], d);
+            programs_fit(&p->suite->services[i], d);
+        }
     return d->errors == before;
 }

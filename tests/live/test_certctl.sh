@@ -28,6 +28,26 @@ check "errors: answers are counted by status" \
 certctl 1 "a rate limiter is found" api --set limit=20/s --set duration=2s
 breached "the limiter: its answers are counted apart" 'rate_limited count==0'
 
+
+# The generator's own: one request at a time is too few for the rate, and what was not sent is told.
+sed -e 's/rate: "${rate}[/]s", duration: "${duration}"/&, max_in_flight: 1, graceful_stop: 0/' \
+    -e "s|\.\./fixtures|$PWD/fixtures|" suites/certctl-api.yaml >"$TMP/dropping.yaml"
+run 1 "requests that were due and never sent are found" "$TMP/dropping.yaml" --preset smoke \
+    --set latency=500ms --set duration=2s
+for step in issuance_acceptance list_certificates; do
+    breached "dropped: $step has a limit on it" "$step: dropped_iterations count==0"
+done
+open_loads() { # those of a suite that have no limit on dropped iterations
+    "$SHAKEDOWN" run "$1" --preset full --dry-run | awk -v s="$1" '
+        / (constant|ramping)-arrival-rate,/ { if (open) print s ": " open; open = $1 }
+        /dropped_iterations count==0/ { open = "" }
+        END { if (open) print s ": " open }'
+}
+for suite in suites/certctl-*.yaml; do
+    open_loads "$suite"
+done >"$TMP/open"
+check "no open load of certctl's is without a limit on what was not sent" test ! -s "$TMP/open"
+
 certctl 0 "a certificate is ordered, deployed and served" deploy
 sed -e 's/fingerprint: "%{leaf}"/fingerprint: "SHA256:%{leaf}"/' -e "s|\.\./fixtures|$PWD/fixtures|" \
     suites/certctl-deploy.yaml >"$TMP/deploy.yaml"
@@ -110,3 +130,18 @@ check "a name that is taken is a 500" test "$(post)" = 500
 kill -TERM $TARGET
 wait $TARGET
 check "the server ends with 0" test $? -eq 0
+
+# One that answers 200 to whatever it is asked, as a dashboard does: no such answer is taken for the API's.
+rm -f "$TMP/port"
+env "LIVE_TEST=$TMP" "$SHAKEDOWN" target --quiet --port-file "$TMP/port" >"$TMP/target" 2>&1 </dev/null &
+TARGET=$!
+check "a server that knows no API starts" until_true test -s "$TMP/port"
+CERTCTL_BASE="https://127.0.0.1:$(cat "$TMP/port")/"
+real 1 "200 to everything is no API" api --only sanity
+said "no API: what came instead is told" 'text/plain'
+real 1 "200 to everything is no issuance, nor a list" api --skip sanity
+real 1 "200 to everything is no bulk renewal" bulk --skip seed --skip drain
+real 1 "200 to everything is no heartbeat" agents --only rate
+real 1 "200 to everything is no deployment" deploy
+kill -TERM $TARGET
+wait $TARGET

@@ -107,4 +107,6 @@ run 0 "postgres: over its socket" $seeds --preset socket --set bin="$bin" --set 
 run 3 "postgres: nobody is there" $seeds --set url=postgres://load@127.0.0.1:1/postgres
 told "postgres: that it is refused" "Connection refused"
 run 2 "a password in the query" $seeds --set 'url=postgres://127.0.0.1/x?password=abcd'
+run 3 "an sqlite file in a folder that is not there" $seeds --preset sqlite --set "url=sqlite:$TMP/gone/x.db"
+told "the file is told, and why" "the file \"$TMP/gone/x.db\" cannot be opened: No such file"
 run 2 "an sqlite file without its folder" $seeds --set url=sqlite:state.db
