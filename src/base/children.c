@@ -75,28 +75,39 @@ _Noreturn static void guard(int pipe_fd)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    if (dup2(pipe_fd, STDIN_FILENO) >= 0)
-        close_range(STDIN_FILENO + 1, ~0U, 0);
+    if (dup2(pipe_fd, STDIN_FILENO) < 0)
+        _exit(1);
+    close_range(STDIN_FILENO + 1, ~0U, 0);
     while (read(STDIN_FILENO, &byte, 1) < 0 && errno == EINTR)
         ;
     child_kill_all();
     _exit(0);
 }
 
+/* `fds[1]` ends with the guardian's last copy of it: then it holds no port and no file any more. */
+static void await_closed(int fds[2])
+{
+    char byte;
+
+    close(fds[1]);
+    while (read(fds[0], &byte, 1) < 0 && errno == EINTR)
+        ;
+    close(fds[0]);
+}
+
 bool child_guard_begin(struct err *e)
 {
     struct table *shared =
         mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int fds[2];
+    int fds[2], held[2];
 
-    if (shared == MAP_FAILED || pipe2(fds, O_CLOEXEC) != 0)
+    if (shared == MAP_FAILED || pipe2(fds, O_CLOEXEC) != 0 || pipe2(held, O_CLOEXEC) != 0)
         return err_errno(e, "cannot set up the guardian of child processes");
     table = shared;
     guardian = fork();
-    if (guardian == 0) {
-        close(fds[1]);
+    if (guardian == 0)
         guard(fds[0]);
-    }
+    await_closed(held);
     close(fds[0]);
     guardian_pipe = fds[1];
     return guardian > 0 || err_errno(e, "cannot start the guardian of child processes");

@@ -70,5 +70,26 @@ static void an_ended_guard_harms_nobody(void **state)
     child_stop(pid, SIGTERM, UINT64_C(1000000000));
 }
 
+/* Else a service would find the port taken that was kept for it until now. */
+static void the_guardian_holds_nothing_of_its_runner(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        struct pollfd p = {.events = POLLIN};
+        struct err e;
+        int fds[2];
+
+        assert_int_equal(pipe(fds), 0);
+        assert_true(child_guard_begin(&e));
+        close(fds[1]);
+        p.fd = fds[0];
+        assert_int_equal(poll(&p, 1, 0), 1);
+        assert_int_equal(p.revents, POLLHUP);
+        close(fds[0]);
+        child_guard_end();
+    }
+}
+
 UNIT_GROUP(guard, cmocka_unit_test(nothing_outlives_a_killed_runner),
-           cmocka_unit_test(an_ended_guard_harms_nobody));
+           cmocka_unit_test(an_ended_guard_harms_nobody),
+           cmocka_unit_test(the_guardian_holds_nothing_of_its_runner));
