@@ -13,7 +13,7 @@
  *
  * A server that asks for a client certificate judges it after the client's part is over (4.4.2.4).
  * Then the operation says farewell and waits for what the server says to that: an alert, or the
- * end.
+ * end, which many servers make without a farewell of theirs.
  */
 #include <stdio.h>
 #include <string.h>
@@ -271,7 +271,7 @@ static void part(struct tls_op *x)
 
     if (drain(x, &e))
         return;
-    if (e.fault == CONN_FINE)
+    if (e.fault == CONN_FINE || (e.fault == CONN_RESET && !e.error)) /* its own farewell or none */
         end_agreed(x);
     else
         finish(x, route_outcome(e.fault), e.why, now_ns());

@@ -221,6 +221,19 @@ https("body-cut-by-tls", RESET, "closed", after_handshake(
     lambda tls, s: (tls.recv(65536), tls.sendall(HEAD + b"Content-Length: 10\r\n\r\nok"))))
 
 
+# Odd, and right: a server that asks for a certificate, needs none, and ends without a farewell.
+def asks_for_a_certificate(s):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1], sys.argv[2])
+    context.load_verify_locations(sys.argv[1])
+    context.verify_mode = ssl.CERT_OPTIONAL
+    with context.wrap_socket(s, server_side=True) as tls:
+        tls.recv(1)
+
+
+https("certificate-asked-for-no-farewell", "", "", asks_for_a_certificate, driver="tls")
+
+
 # HTTP/2, by prior knowledge.
 def frame(kind, flags=0, stream=0, body=b""):
     return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body
@@ -403,9 +416,9 @@ def serve_all(listener, serve):
 def phase(s):
     options = {"timeout": "20s", **s["options"]}
     vus = options.pop("vus", 2)
-    name = s["name"]
+    name, driver = s["name"], options.pop("driver", "http")
     limit = "rate==100%" if s["outcome"] else "rate==0%"
-    return {"name": name, "http": {"target": name, **options},
+    return {"name": name, driver: {"target": name, **options},
             "load": {"executor": "per-vu-iterations", "vus": vus, "iterations": 2}, "thresholds": {"op_failed": limit}}
 
 
