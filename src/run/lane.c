@@ -24,11 +24,12 @@
 #include "run/lane_state.h"
 #include "suite/load.h"
 
-#define LOOK_NS     (100 * NS_PER_MS) /* how often a lane looks at its control, at least */
-#define SPIN_NS     (80 * NS_PER_US)
-#define SPIN_RATE   20000.0 /* arrivals a second above which waiting by polling gains nothing */
-#define BURST       128     /* operations begun before I/O gets a turn */
-#define PACED_BURST 8       /* the same, where arrivals have a rate */
+#define LOOK_NS      (100 * NS_PER_MS) /* how often a lane looks at its control, at least */
+#define SPIN_NS      (80 * NS_PER_US)
+#define SPIN_RATE    20000.0 /* arrivals a second above which waiting by polling gains nothing */
+#define LINGER_SHARE 4       /* of the polling before a due time, behind an answer */
+#define BURST        128     /* operations begun before I/O gets a turn */
+#define PACED_BURST  8       /* the same, where arrivals have a rate */
 
 struct lane_run *lane_new(const struct lane_setup *s)
 {
@@ -290,7 +291,7 @@ static void wait_until(struct lane_run *l, uint64_t when, uint64_t now)
 {
     uint64_t latest = now + LOOK_NS;
 
-    if (when <= now + l->spin_ns) {
+    if (when <= now + l->spin_ns || now < l->ended_ns + l->linger_ns) {
         event_base_loop(l->lane.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
         return;
     }
@@ -353,6 +354,7 @@ static void ready(struct lane_run *l)
     l->ramp_end_ns = start + (uint64_t)(ramp_s * 1e9);
     l->paced = load_peak_rate(load) > 0;
     l->spin_ns = spin_for(load, l->setup.job->lane_count);
+    l->linger_ns = l->spin_ns / LINGER_SHARE;
     obey(l);
 }
 

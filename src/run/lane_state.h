@@ -51,11 +51,13 @@ struct lane_run {
     uint64_t second_ns; /* when `second` begins: due times mostly fall into the same one */
     uint32_t second;
     uint64_t held_since_ns, ramp_end_ns; /* hold-connections */
-    uint64_t spin_ns; /* how long to poll instead of sleeping before a due time */
-    bool paced;       /* arrivals have a rate */
-    uint64_t due_ns;  /* when events have to make way, if it is; UINT64_MAX: they need not */
-    bool stopped;     /* by control->stop_ns, before the planned end */
-    int rungs;        /* taken up of setup.ladder */
+    uint64_t spin_ns;   /* how long to poll instead of sleeping before a due time */
+    uint64_t linger_ns; /* and after an operation's end: others may follow it closely */
+    uint64_t ended_ns;  /* when the last operation ended */
+    bool paced;         /* arrivals have a rate */
+    uint64_t due_ns;    /* when events have to make way, if it is; UINT64_MAX: they need not */
+    bool stopped;       /* by control->stop_ns, before the planned end */
+    int rungs;          /* taken up of setup.ladder */
     struct ladder_answer answer;
 
     struct staged stage[STAGE_MAX];

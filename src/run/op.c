@@ -283,7 +283,7 @@ void op_done_at(struct op *op, enum outcome outcome, const char *why, uint64_t e
     count_beat(l, op, outcome == OP_OK, age);
     if (end_ns > l->totals.last_end_ns)
         l->totals.last_end_ns = end_ns;
-    now = now_ns();
+    now = l->ended_ns = now_ns();
     release(l, op, now);
     pacer_ended(&l->pacer, op->vu, now);
     if (now >= l->due_ns) /* the schedule's turn, before the events that are still at hand */

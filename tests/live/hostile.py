@@ -170,10 +170,13 @@ def flight(cut, then, spoil=False):
     return serve
 
 
-def after_handshake(then):
+def after_handshake(then, asks=False):
     def serve(s):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(sys.argv[1], sys.argv[2])
+        if asks:  # for a certificate, and needs none
+            context.load_verify_locations(sys.argv[1])
+            context.verify_mode = ssl.CERT_OPTIONAL
         below = s.dup()
         try:
             then(context.wrap_socket(s, server_side=True, suppress_ragged_eofs=False), below)
@@ -219,19 +222,7 @@ https("garbage-behind-the-handshake", TLS, "", after_handshake(
     lambda tls, s: (tls.recv(65536), s.sendall(record(23, b"a" * 100)), wait(s))))
 https("body-cut-by-tls", RESET, "closed", after_handshake(
     lambda tls, s: (tls.recv(65536), tls.sendall(HEAD + b"Content-Length: 10\r\n\r\nok"))))
-
-
-# Odd, and right: a server that asks for a certificate, needs none, and ends without a farewell.
-def asks_for_a_certificate(s):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(sys.argv[1], sys.argv[2])
-    context.load_verify_locations(sys.argv[1])
-    context.verify_mode = ssl.CERT_OPTIONAL
-    with context.wrap_socket(s, server_side=True) as tls:
-        tls.recv(1)
-
-
-https("certificate-asked-for-no-farewell", "", "", asks_for_a_certificate, driver="tls")
+https("certificate-asked-for-no-farewell", "", "", after_handshake(lambda tls, _: tls.recv(1), True), driver="tls")
 
 
 # HTTP/2, by prior knowledge.
