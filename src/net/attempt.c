@@ -102,7 +102,6 @@ static bool finish(struct try *t, CURLcode code, struct attempt_answer *a)
     a->connect_s = seconds(t->easy.easy, CURLINFO_CONNECT_TIME_T);
     a->tls_s = seconds(t->easy.easy, CURLINFO_APPCONNECT_TIME_T);
     a->first_byte_s = seconds(t->easy.easy, CURLINFO_STARTTRANSFER_TIME_T);
-    a->total_s = seconds(t->easy.easy, CURLINFO_TOTAL_TIME_T);
     return code == CURLE_OK;
 }
 

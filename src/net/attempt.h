@@ -44,7 +44,7 @@ struct attempt_answer {
     size_t body_max;         /* of the body, this much is kept; 0: 1 MiB */
     bool whole;              /* one of body_max bytes or more is of no use: stop there */
     enum attempt_failure failure;
-    double connect_s, tls_s, first_byte_s, total_s; /* libcurl's, from the start of the try */
+    double connect_s, tls_s, first_byte_s; /* libcurl's, from the start of the try */
 };
 
 /* True if an HTTP response arrived, whatever its status. */

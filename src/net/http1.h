@@ -43,7 +43,6 @@ struct http1 {
     bool keep_alive; /* after this message, by version and connection: fields */
     uint8_t interim; /* private */
     bool chunked;
-    bool until_close;                           /* response: the body ends with the connection */
     uint32_t scanned;                           /* private */
     int64_t length;                             /* content-length; -1: none */
     uint64_t left;                              /* private: of the body or chunk */

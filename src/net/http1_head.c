@@ -210,7 +210,6 @@ static const char *choose_body(struct http1 *p, const struct framing *f)
 
     p->chunked = f->coding;
     p->keep_alive = !f->close && (p->minor >= 1 || f->keep);
-    p->until_close = false;
     p->left = 0;
     if (f->coding && f->length)
         return "content-length beside transfer-encoding";
@@ -225,7 +224,6 @@ static const char *choose_body(struct http1 *p, const struct framing *f)
         p->left = (uint64_t)p->length;
         p->state = p->left ? S_LENGTH : S_DONE;
     } else if (response) {
-        p->until_close = true;
         p->keep_alive = false;
         p->state = S_UNTIL_CLOSE;
     } else {
