@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/units.h"
 #include "base/err.h"
+#include "base/units.h"
 #include "suite/scope.h"
 
 static const char *const whens[] = {"ready", "passed", "always", NULL};
