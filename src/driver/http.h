@@ -139,7 +139,8 @@ struct http_op {
     size_t kept_head, kept_len, kept_cap;
     int32_t stream; /* 0: none */
     uint16_t status;
-    bool active, waiting, fresh, retried, headed, cut;
+    uint8_t retries; /* times that it went out again */
+    bool active, waiting, fresh, headed, cut;
 };
 
 struct http_protocol {

@@ -3,9 +3,8 @@
  *
  * The request is begun as soon as its connection is open.  The answer itself is kept only if
  * something will look into it.  A request that finds its kept connection dead before any byte of an
- * answer goes out once more on a new one, if its method may be repeated (RFC 9110 9.2.2), and so
- * does any request that the peer says it has not processed (RFC 9113 8.7); the clock it is measured
- * by goes on.
+ * answer goes out again, if its method may be repeated (RFC 9110 9.2.2), and so does any request
+ * that the peer says it has not processed (RFC 9113 8.7); the clock it is measured by goes on.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -17,6 +16,8 @@
 #include "base/units.h"
 #include "driver/http.h"
 #include "driver/route.h"
+
+#define RETRIES_MAX 3
 
 static void advance(struct http_conn *c);
 
@@ -42,8 +43,8 @@ static void report_connection(struct http_op *h)
     const struct conn *c = h->conn ? &h->conn->conn : NULL;
 
     op_value(h->op, HTTP_BLOCKED, (double)blocked(h));
-    if (h->retried)
-        op_count(h->op, HTTP_RETRIES, 1);
+    if (h->retries > 0)
+        op_count(h->op, HTTP_RETRIES, h->retries);
     if (!c || !h->fresh || !c->connected_ns)
         return;
     op_count(h->op, HTTP_OPENED, 1);
@@ -101,13 +102,14 @@ void http_open(struct http_op *h, uint64_t now)
 /* RFC 9110 9.2.2; a connection that never worked is no kept one that the peer gave up. */
 static bool may_retry(const struct http_op *h)
 {
-    return h->conn->proven && !h->retried && h->first_ns == 0 && h->request->idempotent;
+    return h->conn->proven && h->retries < RETRIES_MAX && h->first_ns == 0 &&
+           h->request->idempotent;
 }
 
 static void again(struct http_op *h)
 {
     http_leave(h);
-    h->retried = true;
+    h->retries++;
     h->send_ns = h->sent_ns = h->first_ns = h->last_ns = 0;
 }
 
@@ -115,7 +117,7 @@ void http_refused(struct http_op *h, const char *why)
 {
     uint64_t now = now_ns();
 
-    if (h->retried) {
+    if (h->retries == RETRIES_MAX) {
         http_fail(h, OP_RESET, why, now);
         return;
     }

@@ -132,14 +132,14 @@ static void attach(struct http_op *h, struct http_conn *c)
 static bool place(struct http_op *h, uint64_t now)
 {
     struct http_lane *l = h->op->lane->priv;
-    struct http_conn *c = find_open(l, h->retried);
+    struct http_conn *c = find_open(l, h->retries > 0);
     bool fresh = false;
 
     if (!c) {
         c = find_closed(l);
         fresh = c != NULL;
     }
-    if (!c && h->retried)
+    if (!c && h->retries > 0)
         c = find_open(l, false);
     if (!c)
         return false;
@@ -286,7 +286,7 @@ void http_fire(struct lane *lane, struct op *op)
         op_part(op, which + 1);
     h->request = l->job->requests[which];
     h->list = l->job->lists ? &l->job->lists[which] : NULL;
-    h->retried = false;
+    h->retries = 0;
     if (!render(h, lane, l->job))
         return;
     h->deadline = op->begun_ns + (uint64_t)h->request->timeout;

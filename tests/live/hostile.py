@@ -371,12 +371,12 @@ odd("h2-odd-early-hints", lambda n, stream: frame(1, 4, stream, b"\x08\x03103") 
 odd("h2-odd-trailers", lambda n, stream: frame(1, 4, stream, b"\x88") + frame(0, 0, stream, b"ok") + frame(1, 5, stream, b"\0\1x\1y"))
 
 
-def refuse_odd_ones(s):
-    """Every other stream is refused; it has to come again, and is then answered."""
-    answers(s, lambda n, stream: frame(3, 0, stream, struct.pack(">I", 7)) if n % 2 else answer(stream))
+def refuse_two_of_three(s):
+    """Two of three streams are refused; they have to come again, and are then answered."""
+    answers(s, lambda n, stream: frame(3, 0, stream, struct.pack(">I", 7)) if n % 3 else answer(stream))
 
 
-h2c("h2-odd-refused-once", "", "", refuse_odd_ones, vus=1, connection="keep")
+h2c("h2-odd-refused-twice", "", "", refuse_two_of_three, vus=1, connection="keep")
 
 
 def windows_by_drops(s):
