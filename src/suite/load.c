@@ -271,22 +271,27 @@ static double most_at_once(const struct load *l)
     return l->executor == EX_HOLD_CONNECTIONS ? (double)l->connections : (double)l->max_in_flight;
 }
 
-static void check_rates(const struct load *l, const struct node *map, const char *path,
-                        const struct bind *b)
+/* A ramp from nothing to nothing.  What is not known yet may be more. */
+static bool is_idle(const struct load *l, const struct node *stages)
 {
-    const struct node *stages = node_find(map, "stages");
-
-    if (fmax(l->rate, load_peak_rate(l)) > RATE_MAX)
-        diag_add(b->diags, stages ? stages->at : map->at, "%s: a rate is above %.0f/s", path,
-                 RATE_MAX);
+    for (const struct node *n = stages ? stages->first : NULL; n; n = n->next)
+        if (node_find(n, "target") && node_find(n, "target")->deferred)
+            return false;
+    return stages && fmax(load_most_vus(l), load_peak_rate(l)) == 0;
 }
 
 static void check_sense(const struct load *l, const struct node *map, const char *path,
                         const struct bind *b)
 {
-    const struct node *warmup = node_find(map, "warmup");
+    const struct node *warmup = node_find(map, "warmup"), *stages = node_find(map, "stages");
     int64_t length = load_length(l);
 
+    if (fmax(l->rate, load_peak_rate(l)) > RATE_MAX)
+        diag_add(b->diags, stages ? stages->at : map->at, "%s: a rate is above %.0f/s", path,
+                 RATE_MAX);
+    if (is_idle(l, stages))
+        diag_add(b->diags, stages->at,
+                 "%s.stages: nothing is ever due, as no stage has a target above zero", path);
     if (warmup && length > 0 && length != DURATION_UNTIL_STOPPED && l->warmup >= length)
         diag_add(b->diags, warmup->at, "%s.warmup: leaves nothing to judge", path);
     if (l->jitter < 0 || l->jitter > 0.5)
@@ -330,10 +335,8 @@ bool load_bind(struct load *l, const struct node *node, bool timed, const char *
     if (load_model(&o.load) == EX_AGENT_FLEET && o.load.executor == EX_STEPPING)
         o.load.agents = (int64_t)o.load.stepping.max;
     fit_agents(&o.load, node);
-    if (b->diags->errors == before) {
+    if (b->diags->errors == before)
         check_sense(&o.load, node, path, b);
-        check_rates(&o.load, node, path, b);
-    }
     if ((double)o.load.lanes > most_at_once(&o.load)) /* a lane without a share has nothing to do */
         o.load.lanes = (int64_t)fmax(most_at_once(&o.load), 1);
     *l = o.load;

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/ramp-to-nothing.yaml
