@@ -58,14 +58,17 @@ static const char *cure_of(int code)
 }
 
 /* For a connection that did not last to a status. */
-static const char *cure_of_loss(enum outcome outcome)
+static const char *cure_of_loss(const struct stream_end *end)
 {
-    switch (outcome) {
+    switch (end->outcome) {
     case OP_REFUSED:
     case OP_UNREACHABLE:
     case OP_TIMEOUT:
         return "; is the ingest up, and is this its address and port?";
     case OP_TLS:
+        if (strstr(end->why, "certificate_required")) /* the alert's name, RFC 8446 6 */
+            return "; the server wants a client certificate even of those who are to register: "
+                   "give the target one (tls: {cert: FILE, key: FILE})";
         return "; is this the ingest's port for TLS, and has the target its CA (tls: {ca: FILE})?";
     case OP_RESET:
     case OP_PROTOCOL:
@@ -126,7 +129,7 @@ static void done(struct rpc *c, const struct stream_end *end)
         if (!rpc_is_certain(end))
             ((struct agent_job *)t->fleet.job)->doubts++;
         if (end->code < 0)
-            err_set(t->e, "preflight: %s%s", end->why, cure_of_loss(end->outcome));
+            err_set(t->e, "preflight: %s%s", end->why, cure_of_loss(end));
         else
             err_set(t->e, "preflight: Register: %s%s%s%s", grpc_code_names[end->code],
                     *end->why ? ": " : "", end->why, cure_of(end->code));
@@ -171,7 +174,7 @@ static void lost(struct link *l, const struct stream_end *end)
     rpcs_lost(&t->fleet, l, end);
     if (!t->over) {
         finish(t, false);
-        err_set(t->e, "preflight: %s%s", end->why, cure_of_loss(end->outcome));
+        err_set(t->e, "preflight: %s%s", end->why, cure_of_loss(end));
     }
 }
 

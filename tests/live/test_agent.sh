@@ -137,6 +137,20 @@ for case in "pending:--pending:does not approve agents by itself" \
     unserve
 done
 
+# A server that wants a certificate of everybody says so with an alert, after the handshake.
+DIR=$TMP/demand
+mkdir "$DIR"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+    -keyout "$DIR/key.pem" -out "$DIR/ca.pem" 2>/dev/null
+env "LIVE_TEST=$TMP" openssl s_server -www -accept 127.0.0.1:0 -Verify 1 -alpn h2 -cert "$DIR/ca.pem" -key "$DIR/key.pem" \
+    >"$DIR/log" 2>&1 </dev/null &
+PEER=$!
+check "a server that demands certificates is up" until_true grep -q '^ACCEPT .*:[1-9]' "$DIR/log"
+sed -n 's/^ACCEPT .*://p' "$DIR/log" | head -n 1 >"$DIR/port"
+fleet 3 "preflight: no certificate to register with"
+check "says what to give" grep -q 'give the target one (tls: {cert: FILE, key: FILE})' "$OUT/result.json"
+unserve
+
 serve refused
 (
     ulimit -n 68
