@@ -104,7 +104,7 @@ static void cancel_work(struct offload_task *t, void **slot)
     struct sql_conn *c = (struct sql_conn *)t;
 
     (void)slot;
-    pg_cancel_send(c->cancel);
+    pg_cancel_send(c->cancel, PG_PATIENCE_S);
     c->cancel = NULL;
 }
 
@@ -121,7 +121,7 @@ static void give_up(struct sql_conn *c)
     c->task.work = cancel_work;
     c->task.done = on_cancelled;
     if (!offload_submit(&c->pool->cancels, &c->task, &e)) {
-        pg_cancel_send(cancel);
+        pg_cancel_send(cancel, 0);
         c->cancel = NULL;
         c->state = CLOSED;
     }
@@ -395,6 +395,8 @@ void sql_pool_fire(struct sql_pool *p, struct sql_op *x)
 
 void sql_pool_stop(struct sql_pool *p)
 {
+    unsigned patience_s = PG_PATIENCE_S; /* for all: a server that is stuck is so for each */
+
     if (!p->conns)
         return;
     offload_stop(&p->cancels);
@@ -404,8 +406,8 @@ void sql_pool_stop(struct sql_pool *p)
         if (c->state == BUSY)
             c->cancel = pg_cancel_new(c->pg);
         close_conn(c);
-        if (c->cancel)
-            pg_cancel_send(c->cancel);
+        if (c->cancel && !pg_cancel_send(c->cancel, patience_s))
+            patience_s = 0;
         buf_free(&c->ignored.value);
     }
     for (int i = 0; i < p->lane->op_count; i++)

@@ -80,7 +80,7 @@ static void give_up(struct db_pg *d)
     struct pg_cancel *cancel = pg_cancel_new(d->pg);
 
     if (cancel)
-        pg_cancel_send(cancel);
+        pg_cancel_send(cancel, PG_PATIENCE_S);
     d->db.dead = true;
 }
 

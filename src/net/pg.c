@@ -1,9 +1,14 @@
 #include "net/pg.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <libpq-fe.h>
 
@@ -360,12 +365,59 @@ struct pg_cancel *pg_cancel_new(const struct pg *c)
     return (struct pg_cancel *)PQgetCancel(c->conn);
 }
 
-void pg_cancel_send(struct pg_cancel *p)
+/*
+ * PQcancel() reads until the server hangs up, without a limit: a server that is stopped but whose
+ * kernel accepts connections would hold its caller for ever.  So it has a thread of its own, which
+ * is left behind if it takes longer; what both use is freed by the one that is done last.
+ */
+struct cancelling {
+    PGcancel *cancel;
+    sem_t sent;
+    atomic_int users;
+};
+
+static void cancelling_drop(struct cancelling *x)
 {
+    if (atomic_fetch_sub(&x->users, 1) > 1)
+        return;
+    PQfreeCancel(x->cancel);
+    sem_destroy(&x->sent);
+    free(x);
+}
+
+static void *cancel_main(void *arg)
+{
+    struct cancelling *x = arg;
     char why[256];
 
-    PQcancel((PGcancel *)p, why, sizeof(why));
-    PQfreeCancel((PGcancel *)p);
+    PQcancel(x->cancel, why, sizeof(why));
+    sem_post(&x->sent);
+    cancelling_drop(x);
+    return NULL;
+}
+
+bool pg_cancel_send(struct pg_cancel *p, unsigned patience_s)
+{
+    struct cancelling *x = xcalloc(1, sizeof(*x));
+    struct timespec until;
+    pthread_t thread;
+    bool sent;
+
+    x->cancel = (PGcancel *)p;
+    sem_init(&x->sent, 0, 0);
+    atomic_init(&x->users, 2);
+    if (pthread_create(&thread, NULL, cancel_main, x) != 0) {
+        atomic_store(&x->users, 1);
+        cancelling_drop(x);
+        return false;
+    }
+    pthread_detach(thread);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += patience_s;
+    while (!(sent = sem_clockwait(&x->sent, CLOCK_MONOTONIC, &until) == 0) && errno == EINTR)
+        ;
+    cancelling_drop(x);
+    return sent;
 }
 
 void pg_close(struct pg *c)

@@ -38,5 +38,12 @@ const struct buf *pg_notices(const struct pg *c);
 
 /* What it takes to cancel the running statement later, also when the connection is closed. */
 struct pg_cancel *pg_cancel_new(const struct pg *c); /* NULL: there is nothing to cancel */
-void pg_cancel_send(struct pg_cancel *p);            /* blocks; frees it */
+
+#define PG_PATIENCE_S 1 /* with a server that is asked to cancel */
+
+/*
+ * Asks the server to cancel, frees `p` and waits for at most `patience_s` seconds until the server
+ * has taken note; false: it has not yet.
+ */
+bool pg_cancel_send(struct pg_cancel *p, unsigned patience_s);
 void pg_close(struct pg *c);

@@ -106,6 +106,16 @@ check "postgres: said once, of the target" sh -c "grep -c 'targets.db: spoken to
 run 0 "postgres: over its socket" $seeds --preset socket --set bin="$bin" --set user="$user" --only schema --only seed
 run 3 "postgres: nobody is there" $seeds --set url=postgres://load@127.0.0.1:1/postgres
 told "postgres: that it is refused" "Connection refused"
+/usr/bin/python3 tests/live/stuck_postgres.py "$TMP/stuck" >/dev/null 2>&1 &
+STUCK=$!
+check "a stuck server is up" until_true test -s "$TMP/stuck"
+program() {
+    timeout -s KILL 60 env "LIVE_TEST=$TMP" "$SHAKEDOWN" "$@"
+}
+run 1 "postgres: a stuck server, which does not even take a request to cancel, holds nobody" \
+    tests/live/suites/sql-stuck.yaml --set "port=$(cat "$TMP/stuck")"
+told "postgres: and is told" "no answer in time"
+kill "$STUCK"
 run 2 "a password in the query" $seeds --set 'url=postgres://127.0.0.1/x?password=abcd'
 run 3 "an sqlite file in a folder that is not there" $seeds --preset sqlite --set "url=sqlite:$TMP/gone/x.db"
 told "the file is told, and why" "the file \"$TMP/gone/x.db\" cannot be opened: No such file"
