@@ -15,6 +15,8 @@
 
 #include <jansson.h>
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "net/http1.h"
 #include "net/pattern.h"
@@ -113,6 +115,11 @@ void answer_release(struct answer *a)
     a->parsed = false;
 }
 
+static bool is_escape(const char *tilde)
+{
+    return tilde[1] == '0' || tilde[1] == '1';
+}
+
 /* One reference token of RFC 6901, unescaped; false if it is longer than any key worth finding. */
 static bool next_token(const char **p, char *token, size_t size)
 {
@@ -121,7 +128,7 @@ static bool next_token(const char **p, char *token, size_t size)
     for (++*p; **p && **p != '/'; ++*p) {
         char c = **p;
 
-        if (c == '~' && ((*p)[1] == '0' || (*p)[1] == '1'))
+        if (c == '~' && is_escape(*p))
             c = *++*p == '0' ? '~' : '/';
         if (n + 1 >= size)
             return false;
@@ -129,6 +136,24 @@ static bool next_token(const char **p, char *token, size_t size)
     }
     token[n] = '\0';
     return true;
+}
+
+const char *json_pointer_cure(const char *pointer, struct arena *arena)
+{
+    struct buf cured = {0};
+    bool wrong = false;
+    const char *text;
+
+    for (const char *p = pointer; *p; p++) {
+        bool bare = *p == '~' && !is_escape(p);
+
+        buf_addc(&cured, *p);
+        buf_adds(&cured, bare ? "0" : "");
+        wrong |= bare;
+    }
+    text = wrong ? arena_strdup(arena, buf_text(&cured)) : NULL;
+    buf_free(&cured);
+    return text;
 }
 
 static json_t *array_at(json_t *array, const char *token)
@@ -251,8 +276,13 @@ bool answer_has(struct answer *a, const struct node *expected, char why[WHY_MAX]
 
 bool source_parse(struct source *s, const char *text, struct arena *arena, struct err *e)
 {
+    const char *cure;
+
     *s = (struct source){0};
     if (strncmp(text, "json:", 5) == 0 && (text[5] == '/' || text[5] == '\0')) {
+        cure = json_pointer_cure(text + 5, arena);
+        if (cure)
+            return err_set(e, "\"%s\": " JSON_TILDE " (try \"json:%s\")", text, cure);
         *s = (struct source){.json = true, .name = text + 5};
         return true;
     }

@@ -130,9 +130,14 @@ static void compile_values(struct expect *x, const struct node *map, const char 
     }
     x->values = arena_array(arena, const struct node *, map->count);
     for (const struct node *n = map->first; n; n = n->next) {
+        const char *cure = json_pointer_cure(n->key, arena);
+
         if (n->key[0] != '\0' && n->key[0] != '/')
             diag_add(d, n->key_at, "%s.json: \"%s\" is not a JSON pointer (try \"/%s\")", path,
-                     n->key, n->key);
+                     n->key, cure ? cure : n->key);
+        else if (cure)
+            diag_add(d, n->key_at, "%s.json: \"%s\": " JSON_TILDE " (try \"%s\")", path, n->key,
+                     cure);
         x->values[x->value_count++] = n;
     }
 }

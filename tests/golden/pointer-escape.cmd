@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/pointer-escape.yaml
