@@ -21,7 +21,9 @@
 #include "net/http1.h"
 #include "net/pattern.h"
 
-#define SHOWN_MAX 60
+#define SHOWN_MAX   60
+#define CODING_MAX  16
+#define CODING_ROOM (CODING_MAX + sizeof(" (Content-Encoding: "))
 
 static const char *skip_digits(const char *p, const char *end)
 {
@@ -118,6 +120,35 @@ void answer_release(struct answer *a)
 static bool is_escape(const char *tilde)
 {
     return tilde[1] == '0' || tilde[1] == '1';
+}
+
+/* "" or " (Content-Encoding: gzip": bodies are read as they come, and never decoded. */
+static void show_coding(const struct answer *a, char out[CODING_ROOM])
+{
+    struct http1_span head = {a->head, a->head_len}, value;
+
+    *out = '\0';
+    if (head.len > 0 && http1_field(&head, "content-encoding", &value) && value.len > 0 &&
+        !text_is(value.data, value.len, "identity"))
+        snprintf(out, CODING_ROOM, " (Content-Encoding: %.*s",
+                 (int)(value.len < CODING_MAX ? value.len : CODING_MAX), value.data);
+}
+
+static void explain_no_json(const struct answer *a, char why[WHY_MAX])
+{
+    char quoted[QUOTED_ROOM], coding[CODING_ROOM];
+
+    show_coding(a, coding);
+    answer_quote(a, quoted);
+    if (*coding && !a->cut)
+        snprintf(why, WHY_MAX,
+                 "the body is not JSON%s, which is not decoded: send Accept-Encoding: identity)",
+                 coding);
+    else
+        snprintf(why, WHY_MAX, "%s%s%s",
+                 a->cut ? "the body is longer than max_body, so not read as JSON"
+                        : "the body is not JSON",
+                 a->quote ? ": " : "", a->quote ? quoted : "");
 }
 
 /* One reference token of RFC 6901, unescaped; false if it is longer than any key worth finding. */
@@ -250,14 +281,10 @@ static void show(const json_t *v, char out[SHOWN_MAX])
 bool answer_has(struct answer *a, const struct node *expected, char why[WHY_MAX])
 {
     json_t *whole = answer_json(a), *v = whole ? find(whole, expected->key) : NULL;
-    char shown[SHOWN_MAX], quoted[QUOTED_ROOM];
+    char shown[SHOWN_MAX];
 
     if (!whole) {
-        answer_quote(a, quoted);
-        snprintf(why, WHY_MAX, "%s%s%s",
-                 a->cut ? "the body is longer than max_body, so not read as JSON"
-                        : "the body is not JSON",
-                 a->quote ? ": " : "", a->quote ? quoted : "");
+        explain_no_json(a, why);
         return false;
     }
     if (v && equal(v, expected))
@@ -342,11 +369,13 @@ static bool is_nothing(const json_t *v)
 void source_missing(const struct source *s, struct answer *a, size_t size, char out[80])
 {
     json_t *v = s->json && answer_json(a) ? find(a->json, s->name) : NULL;
+    char coding[CODING_ROOM];
 
+    show_coding(a, coding);
     if (s->json && a->cut)
         snprintf(out, 80, "the body is longer than max_body");
     else if (s->json && !a->json)
-        snprintf(out, 80, "the body is not JSON");
+        snprintf(out, 80, "the body is not JSON%s%s", coding, *coding ? ")" : "");
     else if (s->json && !v)
         snprintf(out, 80, "no json %.60s", *s->name ? s->name : "at all");
     else if (s->json && is_nothing(v))

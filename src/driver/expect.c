@@ -178,7 +178,7 @@ struct expect *expect_compile(const struct expect_opts *o, bool default_status,
 
 bool expect_needs_head(const struct expect *x)
 {
-    return x->field_count > 0;
+    return x->field_count > 0 || x->value_count > 0; /* the coding of what is no JSON */
 }
 
 bool expect_needs_body(const struct expect *x)

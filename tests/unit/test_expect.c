@@ -145,6 +145,33 @@ static void a_cut_or_broken_body_is_no_json(void **state)
     arena_free(&arena);
 }
 
+static void a_coded_body_names_its_coding(void **state)
+{
+    static const char coded[] = "HTTP/1.1 503 Busy\r\ncontent-encoding: gzip\r\n\r\n";
+    struct arena arena = {0};
+    struct answer a = {.status = 503,
+                       .head = coded,
+                       .head_len = sizeof(coded) - 1,
+                       .body = "\x1f\x8b\x08",
+                       .body_len = 3,
+                       .quote = true};
+    char why[WHY_MAX], missing[80];
+    struct source s;
+    struct diags d;
+    struct err e;
+    struct expect *x = compile("status: 503\njson: {/n: 3}", &arena, &d);
+
+    (void)state;
+    assert_true(expect_needs_head(x));
+    assert_false(expect_judge(x, &a, NULL, why));
+    assert_string_equal(why, "the body is not JSON (Content-Encoding: gzip, which is not decoded: "
+                             "send Accept-Encoding: identity)");
+    assert_true(source_parse(&s, "json:/n", &arena, &e));
+    source_missing(&s, &a, 16, missing);
+    assert_string_equal(missing, "the body is not JSON (Content-Encoding: gzip)");
+    arena_free(&arena);
+}
+
 /* A secret that the quotation would cut in two is found before it is. */
 static void a_quoted_body_has_no_secrets(void **state)
 {
@@ -221,5 +248,6 @@ static void patterns_find_their_first_group(void **state)
 
 UNIT_GROUP(expect, cmocka_unit_test(parts_are_judged), cmocka_unit_test(mistakes_are_reported),
            cmocka_unit_test(a_cut_or_broken_body_is_no_json),
+           cmocka_unit_test(a_coded_body_names_its_coding),
            cmocka_unit_test(a_quoted_body_has_no_secrets), cmocka_unit_test(sources_are_read),
            cmocka_unit_test(patterns_find_their_first_group))
