@@ -366,6 +366,19 @@ static bool is_nothing(const json_t *v)
     return !v || json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0);
 }
 
+static void explain_no_field(const struct source *s, const struct answer *a, size_t size,
+                             char out[80])
+{
+    struct http1_span head = {a->head, a->head_len}, value;
+
+    if (head.len == 0 || !http1_field(&head, s->name, &value))
+        snprintf(out, 80, "no header %.60s", s->name);
+    else if (value.len == 0)
+        snprintf(out, 80, "header %.50s is empty", s->name);
+    else
+        snprintf(out, 80, "header %.30s has more than %zu bytes", s->name, size - 1);
+}
+
 void source_missing(const struct source *s, struct answer *a, size_t size, char out[80])
 {
     json_t *v = s->json && answer_json(a) ? find(a->json, s->name) : NULL;
@@ -385,7 +398,7 @@ void source_missing(const struct source *s, struct answer *a, size_t size, char 
     else if (s->pattern)
         snprintf(out, 80, "the pattern finds none in the body, or more than %zu bytes", size - 1);
     else
-        snprintf(out, 80, "no header %.60s", s->name);
+        explain_no_field(s, a, size, out);
 }
 
 bool source_text(const struct source *s, struct answer *a, char *out, size_t size)

@@ -236,6 +236,31 @@ static bool finds(const char *source, const char *expected)
     return found;
 }
 
+static void a_missing_field_says_how(void **state)
+{
+    static const char *const cases[][2] = {
+        {"header:x-gone", "no header x-gone"},
+        {"header:x-none", "header x-none is empty"},
+        {"header:x-long", "header x-long has more than 7 bytes"},
+    };
+    static const char fields[] = "HTTP/1.1 200 OK\r\nX-None:\r\nX-Long: 12345678\r\n\r\n";
+    struct answer a = {.head = fields, .head_len = sizeof(fields) - 1};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena = {0};
+        char text[8], missing[80];
+        struct source s;
+        struct err e;
+
+        assert_true(source_parse(&s, cases[i][0], &arena, &e));
+        assert_false(source_text(&s, &a, text, sizeof(text)));
+        source_missing(&s, &a, sizeof(text), missing);
+        assert_string_equal(missing, cases[i][1]);
+        arena_free(&arena);
+    }
+}
+
 static void patterns_find_their_first_group(void **state)
 {
     (void)state;
@@ -250,4 +275,5 @@ UNIT_GROUP(expect, cmocka_unit_test(parts_are_judged), cmocka_unit_test(mistakes
            cmocka_unit_test(a_cut_or_broken_body_is_no_json),
            cmocka_unit_test(a_coded_body_names_its_coding),
            cmocka_unit_test(a_quoted_body_has_no_secrets), cmocka_unit_test(sources_are_read),
+           cmocka_unit_test(a_missing_field_says_how),
            cmocka_unit_test(patterns_find_their_first_group))
