@@ -278,26 +278,36 @@ static void show(const json_t *v, char out[SHOWN_MAX])
         out[n] = '\0';
 }
 
+/* What only its quotes tell from another value keeps them. */
+static void explain_scalar(const json_t *v, const struct node *expected, char why[WHY_MAX])
+{
+    const char *text = expected->text, *quote = "";
+    char shown[SHOWN_MAX];
+
+    if (json_reads_as_string(expected) && (!*text || json_is_literal(text, strlen(text))))
+        quote = "\"";
+    show(v, shown);
+    snprintf(why, WHY_MAX, "json %s is %s, expected %s%.60s%s", expected->key, shown, quote, text,
+             quote);
+}
+
 bool answer_has(struct answer *a, const struct node *expected, char why[WHY_MAX])
 {
     json_t *whole = answer_json(a), *v = whole ? find(whole, expected->key) : NULL;
     char shown[SHOWN_MAX];
 
-    if (!whole) {
-        explain_no_json(a, why);
-        return false;
-    }
     if (v && equal(v, expected))
         return true;
-    if (!v)
+    if (!whole) {
+        explain_no_json(a, why);
+    } else if (!v) {
         snprintf(why, WHY_MAX, "no json %s", expected->key);
-    else
+    } else if (expected->type == NODE_SCALAR && !expected->secret) {
+        explain_scalar(v, expected, why);
+    } else {
         show(v, shown);
-    if (v && expected->type == NODE_SCALAR && !expected->secret)
-        snprintf(why, WHY_MAX, "json %s is %s, expected %.60s", expected->key, shown,
-                 expected->text);
-    else if (v)
         snprintf(why, WHY_MAX, "json %s is %s, which is not as expected", expected->key, shown);
+    }
     return false;
 }
 

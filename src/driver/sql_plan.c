@@ -173,6 +173,16 @@ static bool split_assert(const struct sql_opts *o, struct sql_assert *a, int ind
     return true;
 }
 
+/* What `equals` says, for messages: NULL and the text "null" read alike. */
+static const char *expected(const struct sql_assert *a, const struct node *equals)
+{
+    if (equals && equals->secret)
+        return "***";
+    if (a->o.equals && !a->equals_null && strcmp(a->o.equals, "null") == 0)
+        return "the text \"null\" (NULL is null without quotes)";
+    return a->o.equals;
+}
+
 static bool bind_assert(const struct sql_opts *o, const struct node *n, const char *path,
                         struct sql_assert *a, struct diags *d)
 {
@@ -183,7 +193,7 @@ static bool bind_assert(const struct sql_opts *o, const struct node *n, const ch
     if (!opt_bind(assert_opts, NULL, n, path, &a->o, &b))
         return false;
     a->equals_null = equals && !equals->quoted && strcmp(equals->text, "null") == 0;
-    a->shown = equals && equals->secret ? "***" : a->o.equals;
+    a->shown = expected(a, equals);
     if (a->o.equals_given + a->o.rows_given + (a->o.at_least_given || a->o.at_most_given) != 1)
         return diag_add(d, n->at, "%s: needs one of equals, rows, at_least and at_most", path);
     return true;

@@ -124,10 +124,19 @@ static bool unmet(struct script *s, const struct sql_assert *a, const char *fmt,
     return false;
 }
 
+static const char *shown(const struct db_result *r)
+{
+    if (!r->any)
+        return "no row";
+    if (r->null)
+        return "null";
+    return strcmp(buf_text(&r->value), "null") == 0 ? "the text \"null\"" : buf_text(&r->value);
+}
+
 static bool check_result(struct script *s, const struct sql_assert *a, uint64_t rows)
 {
     const struct db_result *r = &s->x->found.result;
-    const char *got = !r->any ? "no row" : r->null ? "null" : buf_text(&r->value);
+    const char *got = shown(r);
     double v;
 
     if (a->o.rows_given)

@@ -1,0 +1,1 @@
+"$SHAKEDOWN" run suites/sql-null.yaml --run-id golden --out "$TMP/out" >"$TMP/said" 2>&1; code=$?; tr -s ' \n' '  ' <"$TMP/out/summary.txt" | grep -o '[a-z-]*: executed (line [0-9]*): [^,]*, expected \(null\|the text[^)]*.\)'; exit $code
