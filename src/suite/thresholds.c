@@ -279,6 +279,28 @@ static bool bind_expression(struct step *step, struct threshold *t, const char *
     return true;
 }
 
+/* What k6 has beside an expression; the load is judged here when it is over. */
+static const char *const aborting[] = {"abortOnFail", "abort_on_fail", "delayAbortEval",
+                                       "delay_abort_eval", NULL};
+
+static bool complain_aborting(const struct node *map, const char *path, const struct bind *b)
+{
+    bool any = false;
+
+    for (int i = 0; map->type == NODE_MAP && aborting[i]; i++) {
+        const struct node *n = node_find(map, aborting[i]);
+
+        any |= n != NULL;
+        if (n)
+            diag_add(b->diags, n->key_at,
+                     "%s: no option \"%s\": leave it out, a load runs to its end; a phase that a "
+                     "breach is to keep from running has `when: passed`, and `run --fail-fast` "
+                     "skips all of them",
+                     path, n->key);
+    }
+    return any;
+}
+
 static void bind_one(struct step *step, const struct selector *selector, const struct node *n,
                      const char *path, const struct bind *b)
 {
@@ -290,7 +312,7 @@ static void bind_one(struct step *step, const struct selector *selector, const s
         return;
     if (n->type == NODE_SCALAR)
         o.threshold = n->text;
-    else if (!opt_bind(threshold_table, NULL, n, path, &o, b))
+    else if (complain_aborting(n, path, b) | !opt_bind(threshold_table, aborting, n, path, &o, b))
         return;
     t->selector = *selector;
     t->confidence = o.confidence > 0 ? o.confidence : step->confidence;

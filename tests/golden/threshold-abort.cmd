@@ -1,0 +1,1 @@
+"$SHAKEDOWN" validate suites/threshold-abort.yaml
