@@ -72,13 +72,19 @@ struct scrape_value {
     double raw;   /* what the endpoint says now, in its own; NaN: nothing */
 };
 
+struct scrape_text { /* an answer's body */
+    const char *data;
+    size_t len;
+    bool open_metrics; /* its content type: without "# EOF" at its end it is not whole */
+};
+
 /*
  * Takes a reading into `series` (one for each metric of the plan) and says what it amounts to.
  * The first one is what later ones are compared with.  False: the text is not of the format, or a
  * metric is not in it; a later reading can be good again.
  */
 bool scrape_read(const struct scrape_plan *p, struct scrape_series *series, bool first,
-                 const char *text, size_t len, struct scrape_value *out, struct err *e);
+                 const struct scrape_text *text, struct scrape_value *out, struct err *e);
 void scrape_series_free(struct scrape_series *s);
 
 struct scrape_opts {
@@ -104,7 +110,7 @@ struct scrape_job {
 struct scrape_try { /* one reading */
     const struct job *job;
     uint64_t begun_ns;
-    struct buf url, userinfo, body;
+    struct buf url, userinfo, head, body;
     struct buf *fields;   /* the options', then ours */
     const char **headers; /* NULL-terminated */
     enum outcome outcome;

@@ -356,8 +356,8 @@ static void turn_over(struct scrape_series *s)
     s->now = old;
 }
 
-static bool take_all(const struct scrape_plan *p, struct scrape_series *series, const char *text,
-                     size_t len, struct err *e)
+static bool take_all(const struct scrape_plan *p, struct scrape_series *series,
+                     const struct scrape_text *t, struct err *e)
 {
     struct prom_sample sample;
     struct prom r;
@@ -366,13 +366,17 @@ static bool take_all(const struct scrape_plan *p, struct scrape_series *series, 
         series[i].now.n = 0;
         series[i].seen = series[i].nothing = series[i].summary = false;
     }
-    prom_init(&r, text, len);
+    prom_init(&r, t->data, t->len);
     while (prom_next(&r, &sample))
         for (int i = 0; i < p->n; i++)
             if (!take(&p->v[i], &series[i], &sample, r.line, e))
                 return false;
     if (r.why)
         return err_set(e, "line %d of the answer: %s", r.line, r.why);
+    if (t->open_metrics && !r.ended)
+        return err_set(e,
+                       "the exposition is cut short after line %d: OpenMetrics ends with \"# EOF\"",
+                       r.line);
     return true;
 }
 
@@ -388,9 +392,9 @@ static bool check_one(const struct scrape_metric *m, struct scrape_series *s, st
 }
 
 bool scrape_read(const struct scrape_plan *p, struct scrape_series *series, bool first,
-                 const char *text, size_t len, struct scrape_value *out, struct err *e)
+                 const struct scrape_text *text, struct scrape_value *out, struct err *e)
 {
-    if (!take_all(p, series, text, len, e))
+    if (!take_all(p, series, text, e))
         return false;
     for (int i = 0; i < p->n; i++)
         if (!check_one(&p->v[i], &series[i], e))

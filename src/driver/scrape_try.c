@@ -13,6 +13,7 @@
 #include "driver/probe.h"
 #include "driver/target.h"
 #include "net/attempt.h"
+#include "net/http1.h"
 
 #define BODY_MAX (16 << 20)
 
@@ -51,6 +52,7 @@ void scrape_try_fini(struct scrape_try *x)
     free(x->values);
     buf_free(&x->url);
     buf_free(&x->userinfo);
+    buf_free(&x->head);
     buf_free(&x->body);
     *x = (struct scrape_try){0};
 }
@@ -122,6 +124,7 @@ void scrape_try_set(struct scrape_try *x, const struct template_values *v)
 
     x->outcome = OP_OK;
     x->read = false;
+    buf_clear(&x->head);
     buf_clear(&x->body);
     buf_clear(&x->url);
     buf_printf(&x->url, "%s://%s%s%s:%u%s", t->scheme, brackets ? "[" : "", t->host,
@@ -137,7 +140,8 @@ void scrape_try_set(struct scrape_try *x, const struct template_values *v)
 static bool fetch(struct scrape_try *x, const volatile int *cancelled)
 {
     const struct scrape_opts *o = x->job->opts;
-    struct attempt_answer a = {.body = &x->body, .body_max = BODY_MAX, .whole = true};
+    struct attempt_answer a = {
+        .head = &x->head, .body = &x->body, .body_max = BODY_MAX, .whole = true};
     struct attempt_request r = fetch_request(o->target);
     char why[WHY_MAX];
     struct err e;
@@ -157,16 +161,26 @@ static bool fetch(struct scrape_try *x, const volatile int *cancelled)
     return a.status == 200 || failed(x, OP_UNEXPECTED, why);
 }
 
+/* OpenMetrics 1.0, "Overall Structure": the exposition ends with EOF. */
+static bool is_open_metrics(const struct buf *head)
+{
+    static const char type[] = "application/openmetrics-text";
+    struct http1_span all = {head->data, head->len}, value;
+
+    return head->len > 0 && http1_field(&all, "content-type", &value) &&
+           value.len >= sizeof(type) - 1 && strncasecmp(value.data, type, sizeof(type) - 1) == 0;
+}
+
 static void read_body(struct scrape_try *x)
 {
+    struct scrape_text text = {buf_text(&x->body), x->body.len, is_open_metrics(&x->head)};
     struct scrape_job *j = x->job->priv;
     struct err e;
 
     pthread_mutex_lock(&j->lock);
     if (j->any && x->begun_ns < j->began_ns) {
         x->read = false;
-    } else if (!scrape_read(&j->plan, j->series, !j->any, buf_text(&x->body), x->body.len,
-                            x->values, &e)) {
+    } else if (!scrape_read(&j->plan, j->series, !j->any, &text, x->values, &e)) {
         failed(x, OP_UNEXPECTED, e.text);
     } else {
         x->read = true;

@@ -193,7 +193,8 @@ bool prom_next(struct prom *r, struct prom_sample *s)
         if (end > line && end[-1] == '\r')
             end--;
         line = skip_blanks(line, end);
-        if (is_end(line, end))
+        r->ended = is_end(line, end);
+        if (r->ended)
             r->p = r->end;
         else if (line < end && *line != '#')
             return read_sample(r, line, end, s);

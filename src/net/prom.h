@@ -27,6 +27,7 @@ struct prom {
     const char *p, *end;
     int line;        /* of the sample that was read last */
     const char *why; /* what is wrong with that line; NULL: nothing */
+    bool ended;      /* by "# EOF", which OpenMetrics demands and Prometheus' format has not */
 };
 
 void prom_init(struct prom *r, const char *text, size_t len);

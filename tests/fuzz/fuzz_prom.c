@@ -15,14 +15,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void read_twice(const char *text, size_t size, enum scrape_as as)
 {
     struct scrape_metric m = {.selector.name = "n", .as = as, .quantile = 0.5, .scale = 1};
+    struct scrape_text t = {text, size, false};
     struct scrape_plan p = {&m, 1};
     struct scrape_series s = {0};
     struct scrape_value v;
     struct err e;
 
-    if (scrape_read(&p, &s, true, text, size, &v, &e) &&
-        (!scrape_read(&p, &s, false, text, size, &v, &e) ||
-         (as == SCRAPE_DELTA && v.any && v.value != 0)))
+    if (scrape_read(&p, &s, true, &t, &v, &e) &&
+        (!scrape_read(&p, &s, false, &t, &v, &e) || (as == SCRAPE_DELTA && v.any && v.value != 0)))
         abort();
     scrape_series_free(&s);
 }

@@ -4,7 +4,7 @@
 10 requests more for each reading, of which one fails; every request takes between 100 and 200 ms.
 The fourth reading finds the process begun anew: all counters at 0.  /broken is not of the format,
 /huge has no end, /nan says nothing, /quoted is what an endpoint with names in UTF-8 says when it is
-asked for them, and /gone goes away after the third reading.
+asked for them, /gone goes away after the third reading, and /cut is OpenMetrics without its end.
 """
 import http.server
 import os
@@ -52,6 +52,8 @@ late_total 5
         body = text.encode()
         self.send_response(200 if self.let_in() else 401)
         self.send_header("Content-Length", str(len(body)))
+        if self.path in ("/cut", "/quoted"):
+            self.send_header("Content-Type", "application/openmetrics-text; version=1.0.0")
         self.end_headers()
         self.wfile.write(body)
 

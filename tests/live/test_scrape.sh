@@ -66,6 +66,8 @@ told "says nothing: it is told" "server_errors has no samples"
 scrape 0 "names in quotes are asked for, read and chosen" --set path=/quoted --set 'selector={"http.errors",code="500"}'
 check "in quotes: what was counted" test "$(value_of server_errors count)" = 8
 scrape 1 "names as all know them" --set path=/quoted --set 'selector=http_errors' --set errors=8
+scrape 1 "an OpenMetrics answer that is cut short" --set path=/cut
+told "cut short: it is told" "cut short"
 scrape 1 "an answer without an end" --set path=/huge
 told "without an end: the bound is told" "16 MiB or more"
 scrape 1 "an endpoint that goes away" --set path=/gone

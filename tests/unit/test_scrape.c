@@ -181,9 +181,32 @@ static void clear(void)
 
 static bool reading(struct scrape_plan *p, bool first, const char *text)
 {
+    struct scrape_text t = {text, strlen(text), false};
     struct err e;
 
-    return scrape_read(p, series, first, text, strlen(text), out, &e);
+    return scrape_read(p, series, first, &t, out, &e);
+}
+
+static void open_metrics_without_its_end_is_cut_short(void **state)
+{
+    struct scrape_metric m = {.as = SCRAPE_VALUE, .scale = 1};
+    struct scrape_text t = {.data = "n 1\nn{a=\"2\"} 2\n# EOF\n", .open_metrics = true};
+    struct scrape_plan p = {&m, 1};
+    struct err e;
+
+    (void)state;
+    assert_true(prom_selector(&m.selector, "n", &arena, &e));
+    t.len = strlen(t.data);
+    assert_true(scrape_read(&p, series, true, &t, out, &e));
+    t.len -= strlen("\n");
+    assert_true(scrape_read(&p, series, false, &t, out, &e));
+    t.len -= strlen("# EOF");
+    assert_false(scrape_read(&p, series, false, &t, out, &e));
+    assert_string_equal(
+        e.text, "the exposition is cut short after line 2: OpenMetrics ends with \"# EOF\"");
+    t.open_metrics = false;
+    assert_true(scrape_read(&p, series, false, &t, out, &e));
+    clear();
 }
 
 static void two_readings_make_a_delta(void **state)
@@ -318,4 +341,5 @@ UNIT_GROUP(scrape, cmocka_unit_test(samples_are_read),
            cmocka_unit_test_teardown(the_quantiles_of_summaries_are_not_added, end),
            cmocka_unit_test_teardown(a_histogram_begins_anew_as_a_whole, end),
            cmocka_unit_test(quantiles_are_those_of_prometheus),
+           cmocka_unit_test_teardown(open_metrics_without_its_end_is_cut_short, end),
            cmocka_unit_test_teardown(two_readings_make_a_delta, end))
