@@ -6,6 +6,30 @@
 
 #include "unit.h"
 
+#include "base/clock.h"
+#include "base/err.h"
+#include "target/server.h"
+
+/* Nothing but what a test does makes it end a connection. */
+struct server *h2_target(void)
+{
+    static const char *const loopback[] = {"127.0.0.1:0"};
+    struct server_config c = {.listen = loopback,
+                              .listen_count = 1,
+                              .header_timeout = 60 * NS_PER_S,
+                              .idle_timeout = 60 * NS_PER_S,
+                              .grace = 60 * NS_PER_S,
+                              .max_body = 100,
+                              .max_connections = 100,
+                              .threads = 1};
+    struct server *server;
+    struct err e;
+
+    server = server_open(&c, &e);
+    assert_non_null(server);
+    return server;
+}
+
 static void *on_open(void *owner, int32_t id)
 {
     struct side *s = owner;

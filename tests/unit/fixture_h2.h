@@ -1,4 +1,7 @@
-/* fixture_h2.h - a client and a server session that hand each other their bytes. */
+/*
+ * fixture_h2.h - a client and a server session that hand each other their bytes, and the target
+ * that a client session may visit.
+ */
 #pragma once
 
 #include "base/buf.h"
@@ -22,6 +25,9 @@ struct pair {
     struct side client, server;
     struct h2_pool *pool;
 };
+
+struct server;
+struct server *h2_target(void); /* not yet serving; for server_free() */
 
 void side_init(struct side *s, bool server, struct h2_pool *pool);
 int pair_set_up(void **state);

@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "fixture_h2.h"
@@ -158,20 +157,11 @@ static void make_wire(struct visit *v)
 
 static int set_up(void **state)
 {
-    static const char *const loopback[] = {"127.0.0.1:0"};
-    struct server_config c = {.listen = loopback,
-                              .listen_count = 1,
-                              .header_timeout = 60 * NS_PER_S,
-                              .idle_timeout = 60 * NS_PER_S,
-                              .max_connections = 1,
-                              .threads = 1};
     struct visit *v = calloc(1, sizeof(*v));
-    struct err e;
     int ends[2];
 
     make_contexts(v);
-    v->server = server_open(&c, &e);
-    assert_non_null(v->server);
+    v->server = h2_target();
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     v->far = ends[1];
     peer_new(v->server->workers[0], ends[0], v->server_ctx);

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/err.h"
 #include "fixture_h2.h"
 #include "target/ledger.h"
 #include "target/server.h"
@@ -40,20 +39,9 @@ static void dial(struct visit *v)
 
 static int set_up(void **state)
 {
-    static const char *const loopback[] = {"127.0.0.1:0"};
-    struct server_config c = {.listen = loopback,
-                              .listen_count = 1,
-                              .header_timeout = 60 * NS_PER_S,
-                              .idle_timeout = 60 * NS_PER_S,
-                              .grace = 60 * NS_PER_S,
-                              .max_body = 100,
-                              .max_connections = 100,
-                              .threads = 1};
     struct visit *v = calloc(1, sizeof(*v));
-    struct err e;
 
-    v->server = server_open(&c, &e);
-    assert_non_null(v->server);
+    v->server = h2_target();
     assert_int_equal(pthread_create(&v->thread, NULL, serve, v->server), 0);
     dial(v);
     *state = v;
