@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "report/document.h"
 #include "report/figures.h"
@@ -61,14 +62,28 @@ static bool total(const struct run_result *r, const struct metric *m, breakdown_
     return t->s.n > 0;
 }
 
-static void add_metrics(json_t *all, const struct run_result *r, const struct step_result *sr,
-                        breakdown_fn *counts, const void *ctx)
+/* Steps share most of their metrics, and many have no sample: a metric is added up once. */
+static bool is_new(json_t *looked, const struct metric *m)
+{
+    struct buf key = {0};
+    bool found;
+
+    buf_printf(&key, "%s %d %d", m->name, (int)m->type, (int)m->unit);
+    found = document_get(looked, buf_text(&key)) != NULL;
+    if (!found)
+        document_set(looked, buf_text(&key), json_true());
+    buf_free(&key);
+    return !found;
+}
+
+static void add_metrics(json_t *all, json_t *looked, const struct run_result *r,
+                        const struct step_result *sr, breakdown_fn *counts, const void *ctx)
 {
     const struct meter_shape *shape = sr->meter.shape;
     struct total t;
 
     for (int i = 0; shape && i < shape->metric_count; i++) {
-        if (document_get(all, shape->metrics[i]->name))
+        if (document_get(all, shape->metrics[i]->name) || !is_new(looked, shape->metrics[i]))
             continue;
         if (total(r, shape->metrics[i], counts, ctx, &t))
             document_set(all, shape->metrics[i]->name, figures_metric(&t.s, t.seconds));
@@ -78,15 +93,16 @@ static void add_metrics(json_t *all, const struct run_result *r, const struct st
 
 json_t *breakdown_metrics(const struct run_result *r, breakdown_fn *counts, const void *ctx)
 {
-    json_t *all = json_object();
+    json_t *all = json_object(), *looked = json_object();
 
     for (int i = 0; i < r->phase_count; i++)
         for (int k = 0; k < r->phases[i].phase->step_count; k++) {
             struct step_result sr = figures_step(&r->phases[i], k);
 
             if (sr.begun && counts(&sr, ctx))
-                add_metrics(all, r, &sr, counts, ctx);
+                add_metrics(all, looked, r, &sr, counts, ctx);
         }
+    json_decref(looked);
     return all;
 }
 

@@ -1,12 +1,14 @@
 /* What programs read: result.json. */
 #include "unit.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "base/buf.h"
 #include "fixture_result.h"
+#include "report/breakdown.h"
 #include "report/files.h"
 #include "run/result.h"
 
@@ -201,8 +203,33 @@ static void bytes_repeat(void **state)
     unload(&b);
 }
 
+static bool count_looks(const struct step_result *sr, const void *ctx)
+{
+    (void)sr;
+    ++*(int *)(uintptr_t)ctx;
+    return true;
+}
+
+/* Or a run of many phases would take the cube of their number. */
+static void a_metric_is_added_up_once(void **state)
+{
+    int looks = 0, steps = 0;
+    struct loaded l;
+
+    (void)state;
+    load(&l);
+    for (int i = 0; i < l.r->phase_count; i++)
+        for (int k = 0; l.r->phases[i].steps && k < l.r->phases[i].phase->step_count; k++)
+            steps += l.r->phases[i].steps[k].begun;
+    json_decref(breakdown_metrics(l.r, count_looks, &looks));
+    assert_true(steps > 1);
+    assert_true(looks <= steps * (1 + l.r->phases[0].steps[0].shape.metric_count));
+    unload(&l);
+}
+
 UNIT_GROUP(result_json, cmocka_unit_test(verdict_is_the_runs),
            cmocka_unit_test(unfinished_run_is_no_pass), cmocka_unit_test(metrics_have_k6_shape),
            cmocka_unit_test(shares_appear_where_they_differ),
            cmocka_unit_test(statuses_are_counted), cmocka_unit_test(findings_carry_their_evidence),
-           cmocka_unit_test(secrets_stay_out), cmocka_unit_test(bytes_repeat))
+           cmocka_unit_test(secrets_stay_out), cmocka_unit_test(bytes_repeat),
+           cmocka_unit_test(a_metric_is_added_up_once))
