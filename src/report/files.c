@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "report/plan_json.h"
@@ -13,9 +14,13 @@
 #include "run/observer.h"
 #include "run/result.h"
 
+#define REST_SHARE 4 /* of the time that writing took, before it is done again */
+
 struct files {
     struct observer observer; /* first: files_failed() gets from it to the rest */
     const struct files_opts *opts;
+    const struct run_result *behind; /* a phase of it has ended that is not written; or NULL */
+    uint64_t due_ns;                 /* when the next one may be, beyond FILES_FEW_PHASES */
     bool failed;
 };
 
@@ -81,12 +86,17 @@ bool files_write(const struct files_opts *o, const struct run_result *r, struct 
 
 static void write_all(struct files *f, const struct run_result *r)
 {
+    uint64_t began = now_ns(), ended, rest;
     struct err e;
 
     if (!files_write(f->opts, r, &e)) {
         f->failed = true;
         terminal_error("reports: %s", e.text);
     }
+    ended = now_ns();
+    rest = (ended - began) * REST_SHARE;
+    f->due_ns = ended + (rest > NS_PER_S ? rest : NS_PER_S);
+    f->behind = NULL;
 }
 
 static void on_begin(void *ctx, const struct run_result *r)
@@ -94,10 +104,33 @@ static void on_begin(void *ctx, const struct run_result *r)
     write_all(ctx, r);
 }
 
+/* Every report is of all phases so far: written after each of very many, they would take longer
+ * than the run. */
 static void on_phase_end(void *ctx, const struct run_result *r, const struct phase_result *p)
 {
+    struct files *f = ctx;
+
     (void)p;
-    write_all(ctx, r);
+    if (r->phase_count <= FILES_FEW_PHASES || r->interrupted || now_ns() >= f->due_ns)
+        write_all(f, r);
+    else
+        f->behind = r;
+}
+
+/* The phase that is running is not among those that have ended. */
+static void on_tick(void *ctx, const struct phase_result *p, const struct live *steps, int count)
+{
+    struct files *f = ctx;
+    struct run_result ended;
+
+    (void)p;
+    (void)steps;
+    (void)count;
+    if (!f->behind || now_ns() < f->due_ns)
+        return;
+    ended = *f->behind;
+    ended.phase_count--;
+    write_all(f, &ended);
 }
 
 struct observer *files_observer(const struct files_opts *o, struct arena *arena)
@@ -109,6 +142,7 @@ struct observer *files_observer(const struct files_opts *o, struct arena *arena)
         .ctx = f,
         .run_begin = on_begin,
         .phase_end = on_phase_end,
+        .tick = on_tick,
         .run_end = on_begin,
     };
     return &f->observer;

@@ -1,7 +1,8 @@
 /*
  * files.h - the results directory: result.json, series.json, junit.xml, summary.txt, summary.md,
  * plan.json and a copy of the suite.  All are rewritten after every phase and at the end, by temp
- * file and rename.
+ * file and rename.  Of a run of more than FILES_FEW_PHASES it is a second, or as long as keeps
+ * writing to a fifth of the time, until they are written again, but for the end and an interrupt.
  */
 #pragma once
 
@@ -15,6 +16,8 @@ struct buf;
 
 enum junit_dialect { JUNIT_CI, JUNIT_STRICT };
 extern const char *const junit_dialects[]; /* "ci", "strict", NULL */
+
+#define FILES_FEW_PHASES 100
 
 struct files_opts {
     const char *dir;   /* exists already */
