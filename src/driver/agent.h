@@ -1,19 +1,26 @@
+/* agent.h - the inside of the agent driver: N agents on ceil(N / fan_out) connections. */
+
+/* clang-format off */
 /*
- * agent.h - the inside of the agent driver: N agents on ceil(N / fan_out) connections.
- *
  *     agent.c            options, metrics, the driver itself
  *     agent_lane.c       a lane's fleet: joining, beats that fall due, time-outs, flushing
- *     agent_link.c       one connection, its loss and its return;  agent_streams.c   what it
- * carries agent_rpc.c       calls that end: unary, and such with several messages agent_register.c
- * keys, requests, Register; agents on their way to their stream agent_stream.c     an agent's
- * Heartbeat stream: sending, pairing, losing and finding it again agent_beat.c       beats on their
- * way;  agent_encode.c   their bytes agent_push.c       what a server says;  agent_duty.c   checks,
- * queries and tasks agent_errand.c     inventory, terminal, new certificates agent_preflight.c,
- * agent_storm.c
+ *     agent_link.c       one connection, its loss and its return
+ *     agent_link_io.c    reading and sending on all that are due
+ *     agent_streams.c    what a connection carries
+ *     agent_rpc.c        calls that end: unary, and such with several messages
+ *     agent_register.c   keys, requests, Register; agents on their way to their stream
+ *     agent_stream.c     an agent's Heartbeat stream: sending, pairing, losing and finding it again
+ *     agent_beat.c       beats on their way
+ *     agent_encode.c     their bytes
+ *     agent_push.c       what a server says
+ *     agent_duty.c       checks, queries and tasks
+ *     agent_errand.c     inventory, terminal, new certificates
+ *     agent_preflight.c, agent_storm.c
  *
  * All of a lane's state belongs to its thread.  There may be a million agents, so what each of them
  * has is counted in bytes: what only some need hangs on a pointer.
  */
+/* clang-format on */
 #pragma once
 
 #include <stdatomic.h>
@@ -159,6 +166,8 @@ struct rest {           /* an agent that waits for a time */
     struct rest *next, *all; /* next: while it is free */
 };
 
+#define FLEET_DUE 64
+
 struct fleet {          /* of one lane */
     struct links links; /* first: a connection leads back here */
     struct lane *lane;  /* NULL: preflight */
@@ -177,6 +186,8 @@ struct fleet {          /* of one lane */
     uint64_t start_ns;
     struct timer join, expiry, second, storm;
 
+    struct op *due[FLEET_DUE]; /* beats that have fallen due since the last flush */
+    uint32_t due_count;
     struct beat *oldest, *newest, *free_beats;
     struct rest *free_rests, *rests;
     struct rpc *free_calls, *calls; /* calls: all, by `listed` */

@@ -291,23 +291,62 @@ void fleet_begin(struct lane *lane, uint64_t start_ns)
         on_join(&f->join, now_ns());
 }
 
+static struct agent *agent_of(struct fleet *f, const struct op *op)
+{
+    return &f->agents[op->agent ? (op->agent - 1) / f->lanes : 0];
+}
+
+/* Begins to bring into the cache what the beats will use: each step needs what the last brought. */
+static void look_ahead(struct fleet *f)
+{
+    const struct h2 *h2;
+
+    for (uint32_t i = 0; i < f->due_count; i++)
+        if ((h2 = fleet_link(f, agent_of(f, f->due[i]))->h2))
+            h2_fetch_head(h2);
+    for (uint32_t i = 0; i < f->due_count; i++) {
+        const struct agent *a = agent_of(f, f->due[i]);
+
+        if ((h2 = fleet_link(f, a)->h2))
+            h2_fetch(h2);
+        mem_fetch(a->stream.node, 0, H2_NODE_BYTES);
+    }
+}
+
+static void begin_beats(struct fleet *f)
+{
+    look_ahead(f);
+    for (uint32_t i = 0; i < f->due_count; i++) {
+        struct agent *a = agent_of(f, f->due[i]);
+
+        beat_new(f, a, f->due[i]);
+        if (a->state == AGENT_NEW)
+            register_enqueue(f, a);
+        else
+            agent_send(f, a);
+    }
+    f->due_count = 0;
+}
+
+/* Beats that fall due in one turn begin together, in fleet_flush(). */
 void fleet_fire(struct lane *lane, struct op *op)
 {
     struct fleet *f = lane->priv;
-    struct agent *a = &f->agents[op->agent ? (op->agent - 1) / f->lanes : 0];
+    struct agent *a = agent_of(f, op);
 
+    if (f->due_count == FLEET_DUE)
+        begin_beats(f);
+    mem_fetch(a, 0, sizeof(*a));
+    mem_fetch(fleet_link(f, a), 0, sizeof(struct link));
     lane_count(lane, AM_BEATS_DUE, 1);
-    beat_new(f, a, op);
-    if (a->state == AGENT_NEW)
-        register_enqueue(f, a);
-    else
-        agent_send(f, a);
+    f->due[f->due_count++] = op;
 }
 
 void fleet_flush(struct lane *lane)
 {
     struct fleet *f = lane->priv;
 
+    begin_beats(f);
     links_flush(&f->links);
 }
 

@@ -100,6 +100,7 @@ static void drop(struct link *l)
     l->unanswered = 0;
     l->goaway = NULL;
     l->pinged = false;
+    l->unread = false;
 }
 
 static void pump(struct links *all);
@@ -137,7 +138,7 @@ void link_turn(struct link *l)
 }
 
 /* What was to be answered before the end has been, or its time is over. */
-static void drained(struct link *l)
+void link_drained(struct link *l)
 {
     static const struct stream_end turned = {OP_OK, -1, true, "opened anew"};
 
@@ -292,7 +293,7 @@ static void turn(struct link *l)
 {
     link_drain(l);
     if (l->unanswered == 0)
-        drained(l);
+        link_drained(l);
 }
 
 static void on_timer(struct timer *t, uint64_t now)
@@ -316,40 +317,9 @@ static void on_timer(struct timer *t, uint64_t now)
             keep_alive(l, now);
         break;
     case LINK_DRAINING:
-        drained(l);
+        link_drained(l);
         break;
     }
-}
-
-/* True if the connection is still there. */
-static bool receive(struct link *l)
-{
-    struct conn_error e;
-    ssize_t n;
-
-    do {
-        n = conn_recv(&l->conn, l->all->in, LINK_IN, &e);
-        if (n == CONN_WAIT)
-            break;
-        if (n <= 0) {
-            link_break(l, n == CONN_EOF ? OP_RESET : route_outcome(e.fault),
-                       n == CONN_EOF ? "the server closed the connection" : e.why);
-            return false;
-        }
-        l->heard_ns = l->conn.read_ns;
-        l->all->received += (uint64_t)n;
-        h2_receive(l->h2, l->all->in, (size_t)n);
-        if (h2_failure(l->h2)) {
-            link_break(l, OP_PROTOCOL, h2_failure(l->h2));
-            return false;
-        }
-    } while (!conn_is_drained(&l->conn));
-    if (h2_wants_send(l->h2))
-        link_dirty(l);
-    if (l->state != LINK_DRAINING || l->unanswered > 0)
-        return true;
-    drained(l);
-    return false;
 }
 
 static void on_ready(struct conn *c)
@@ -363,65 +333,5 @@ static void on_ready(struct conn *c)
         return;
     if (l->rest_len > 0)
         link_dirty(l);
-    receive(l);
-}
-
-/* False if nothing further can be sent for now, or ever. */
-static bool put(struct link *l, const char *data, size_t len)
-{
-    struct conn_error e;
-    size_t done = 0;
-
-    while (done < len) {
-        ssize_t n = conn_send(&l->conn, data + done, len - done, &e);
-
-        if (n == CONN_WAIT)
-            break;
-        if (n < 0) { /* what the peer said before may explain it */
-            l->rest_len = 0;
-            l->conn.peer_closed = true;
-            if (receive(l))
-                link_break(l, route_outcome(e.fault), e.why);
-            return false;
-        }
-        done += (size_t)n;
-    }
-    l->all->sent += done;
-    if (len - done > l->rest_cap) {
-        l->rest_cap = (uint32_t)(len - done);
-        l->rest = xrealloc(l->rest, l->rest_cap);
-    }
-    if (len > done)
-        memmove(l->rest, data + done, len - done);
-    l->rest_len = (uint32_t)(len - done);
-    return done == len;
-}
-
-static void flush_link(struct link *l)
-{
-    size_t n;
-
-    if (!l->h2 || (l->rest_len > 0 && !put(l, l->rest, l->rest_len)))
-        return;
-    do {
-        n = h2_send(l->h2, l->all->out, LINK_OUT);
-        if (n > 0 && !put(l, l->all->out, n))
-            return;
-    } while (n > LINK_OUT - H2_SEND_ROOM);
-    if (h2_failure(l->h2))
-        link_break(l, OP_PROTOCOL, h2_failure(l->h2));
-    else if (h2_over(l->h2))
-        link_break(l, OP_RESET, "the server ended the connection");
-}
-
-void links_flush(struct links *all)
-{
-    while (all->dirty) {
-        struct link *l = all->dirty;
-
-        all->flush_ns = now_ns();
-        all->dirty = l->next_dirty;
-        l->dirty = false;
-        flush_link(l);
-    }
+    link_unread(l);
 }

@@ -3,8 +3,8 @@
  *
  * A link is opened by link_want(), says opened() when calls may begin, and lost() when it has gone;
  * it does not know its streams, so that the owner tells them then.  It waits before it is opened
- * again: see link_backoff(), until something has been answered on it.  Nothing is sent before
- * links_flush().
+ * again: see link_backoff(), until something has been answered on it.  Nothing is read or sent
+ * before links_flush().
  *
  * A stream belongs to its owner, who embeds it.  Between stream_open() or stream_call() and ended()
  * it has an id; ended() comes once, unless the link was lost or the owner gave up before with
@@ -53,7 +53,8 @@ struct stream_kind {
 struct stream {
     const struct stream_kind *kind;
     struct grpc_reader reader;
-    int32_t id; /* 0: none */
+    const void *node; /* h2_node(), while it is open */
+    int32_t id;       /* 0: none */
     bool in_pieces, said_all;
 };
 
@@ -86,9 +87,10 @@ struct link {
     uint32_t unanswered; /* kept by the owner: what a draining link waits for */
     uint8_t state, tries;
     bool dirty, wanted, pinged, listed; /* listed: among those that wait for their turn */
+    bool unread, in_line;               /* something has come; it is among the readable */
     bool turning;                       /* from link_turn() until it is open again */
     uint64_t opened_ns, heard_ns, keepalive_ns;
-    struct link *next_dirty, *next_waiting;
+    struct link *next_dirty, *next_waiting, *next_readable;
     unsigned char *cert;           /* DER of the client certificate; NULL: none */
     uint32_t cert_len, cert_agent; /* cert_agent: whose */
     struct identity *identity;
@@ -101,7 +103,7 @@ struct links { /* of one thread */
     struct timers *timers;
     struct h2_pool *pool;
     char *in, *out;
-    struct link *dirty, *waiting, *last_waiting;
+    struct link *dirty, *waiting, *last_waiting, *readable, *last_readable;
     uint32_t connecting; /* at once, at most LINKS_CONNECTING */
     bool pumping;
     uint64_t rng;
@@ -133,11 +135,13 @@ void link_answered(struct link *l); /* something was: the next failure is the fi
 uint64_t link_backoff(uint64_t *rng, uint8_t *tries);
 
 /*
- * Between agent_link.c and agent_streams.c: there is something to send; nothing new is sent any
- * more; the server finds our pings too many (gRPC's answer is to double the time between them);
- * what the session tells.
+ * Between agent_link*.c and agent_streams.c: there is something to send; something has come; what a
+ * draining link waited for has been answered; nothing new is sent any more; the server finds our
+ * pings too many (gRPC's answer is to double the time between them); what the session tells.
  */
 void link_dirty(struct link *l);
+void link_unread(struct link *l);
+void link_drained(struct link *l);
 void link_drain(struct link *l);
 void link_calm(struct link *l);
 extern const struct h2_events link_events;

@@ -140,7 +140,9 @@ static void on_closed(void *owner, void *stream, enum h2_end how, const char *wh
 static void on_opened(void *owner, void *stream)
 {
     struct stream *s = stream;
+    struct link *l = owner;
 
+    s->node = h2_node(l->h2, s->id);
     if (s->kind->opened)
         s->kind->opened(owner, s);
 }
@@ -182,6 +184,7 @@ static bool begun(struct link *l, struct stream *s, int32_t id)
         return false;
     }
     s->id = id;
+    s->node = NULL;
     s->said_all = false;
     link_dirty(l);
     return true;

@@ -293,6 +293,23 @@ struct h2 *h2_new(const struct h2_config *c, const struct h2_events *events, voi
     return h;
 }
 
+const void *h2_node(const struct h2 *h, int32_t id)
+{
+    return nghttp2_session_find_stream(h->session, id);
+}
+
+void h2_fetch_head(const struct h2 *h)
+{
+    mem_fetch(h, 0, sizeof(*h));
+}
+
+/* What a frame takes of nghttp2 1.52's session; see conn_fetch(). */
+void h2_fetch(const struct h2 *h)
+{
+    mem_fetch(h->session, 0, 960);
+    mem_fetch(h->session, 2304, 2928);
+}
+
 void h2_free(struct h2 *h)
 {
     if (!h)

@@ -28,6 +28,7 @@
 #define H2_HEAD_MAX    (64 << 10) /* names, values and 32 bytes a field (RFC 9113 6.5.2) */
 #define H2_IDLE_MAX    10000
 #define H2_SEND_ROOM   (17 << 10) /* the largest frame, and a little */
+#define H2_NODE_BYTES  224        /* of a stream, in nghttp2 1.52 */
 #define H2_FIELDS_MAX  160        /* of a head that is sent */
 
 struct h2;
@@ -80,6 +81,14 @@ struct h2_config {
 /* Keeps `events` and `owner`.  The preface and the settings are ready to be sent. */
 struct h2 *h2_new(const struct h2_config *c, const struct h2_events *events, void *owner);
 void h2_free(struct h2 *h); /* no events; NULL is fine */
+
+/*
+ * Begin to bring into the cache what sending and receiving use: first where that is, and what it is
+ * when that has come.
+ */
+const void *h2_node(const struct h2 *h, int32_t id); /* where nghttp2 has it; for mem_fetch() */
+void h2_fetch_head(const struct h2 *h);
+void h2_fetch(const struct h2 *h);
 
 void h2_receive(struct h2 *h, const char *data, size_t len);
 
