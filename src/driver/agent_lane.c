@@ -17,7 +17,8 @@
 #include "driver/agent_lane.h"
 #include "net/h2_pool.h"
 
-#define DESK_CALLS 64 /* registrations at a time on one connection */
+#define DESK_CALLS  64  /* registrations at a time on one connection */
+#define CHATTY_RATE 5.0 /* beats a second on one connection */
 
 struct fleet *fleet_of(struct link *l)
 {
@@ -244,6 +245,8 @@ static void make_links(struct fleet *f)
 
     f->register_limit = limit ? limit : 1;
     f->link_count = (f->agent_count + (uint32_t)f->job->fan_out - 1) / (uint32_t)f->job->fan_out;
+    f->links.chatty = (double)f->agent_count / f->link_count * NS_PER_S >=
+                      CHATTY_RATE * (double)f->lane->job->fleet.interval;
     f->link = xcalloc(f->link_count, sizeof(*f->link));
     f->desk_count = (f->register_limit + DESK_CALLS - 1) / DESK_CALLS;
     f->desks = xcalloc(f->desk_count, sizeof(*f->desks));

@@ -106,6 +106,7 @@ struct links { /* of one thread */
     struct link *dirty, *waiting, *last_waiting, *readable, *last_readable;
     uint32_t connecting; /* at once, at most LINKS_CONNECTING */
     bool pumping;
+    bool chatty; /* by the owner: what is sent on a link often follows within 40 ms */
     uint64_t rng;
     uint64_t keepalive_ns; /* longer than the configured one if a server has asked for calm */
     uint64_t flush_ns;     /* when the flush of the link that is being flushed began */

@@ -12,6 +12,8 @@
 #include "driver/agent_link.h"
 #include "driver/route.h"
 
+#define ACK_PAUSE (36 * NS_PER_MS) /* a little less than Linux's delayed acknowledgement waits */
+
 void link_unread(struct link *l)
 {
     struct links *all = l->all;
@@ -100,6 +102,8 @@ static void flush_link(struct link *l)
         if (n > 0 && !put(l, l->all->out, n))
             return;
     } while (n > LINK_OUT - H2_SEND_ROOM);
+    if (l->all->chatty && l->all->flush_ns > l->heard_ns + ACK_PAUSE)
+        conn_delay_ack(&l->conn);
     if (h2_failure(l->h2))
         link_break(l, OP_PROTOCOL, h2_failure(l->h2));
     else if (h2_over(l->h2))

@@ -361,6 +361,13 @@ void conn_fetch(const struct conn *c)
         mem_fetch(c->ssl, ssl_hot[i][0], ssl_hot[i][1]);
 }
 
+void conn_delay_ack(struct conn *c)
+{
+    int off = 0;
+
+    setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+}
+
 void conn_shutdown(struct conn *c)
 {
     if (c->ssl)

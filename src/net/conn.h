@@ -110,6 +110,13 @@ bool conn_has_unread(const struct conn *c); /* decrypted bytes that no event wil
  */
 void conn_shutdown(struct conn *c);
 
+/*
+ * The answer to what has just been sent may be acknowledged together with what is sent next, if
+ * that follows within 40 ms.  The kernel does so by itself (RFC 9293 3.8.6.3) until a pause was
+ * longer; then it acknowledges the next answer at once, in a segment of its own.
+ */
+void conn_delay_ack(struct conn *c);
+
 /* Begins to bring into the cache what sending and receiving use.  Any state. */
 void conn_fetch(const struct conn *c);
 
