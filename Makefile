@@ -129,7 +129,7 @@ demo: $B/shakedown
 demo-breach: $B/shakedown
 	$B/shakedown run suites/demo.yaml --preset breach
 
-bench: $B/shakedown | $B/deps-bench
+bench: $B/shakedown $B/beat_floor | $B/deps-bench
 	@tests/bench/bench.py $B/shakedown
 	@tests/bench/sql.py $B/shakedown
 	@tests/bench/flow.py $B/shakedown
@@ -140,7 +140,7 @@ bench: $B/shakedown | $B/deps-bench
 bench-million: $B/shakedown | $B/deps-bench
 	@tests/bench/fleet.py $B/shakedown million
 
-$B/floor: tests/bench/floor.c
+$B/floor $B/beat_floor: $B/%: tests/bench/%.c
 	$(Q_LD)mkdir -p $(@D) && $(CC) $(CSTD) $(WARN) -O2 -o $@ $<
 
 bench-peers: $B/shakedown $B/floor | $B/deps-bench

@@ -1,6 +1,7 @@
-/* mem.h - the allocator for what is not in an arena.  None of these returns NULL; free() frees. */
+/* mem.h - the allocator for what is not in an arena, which never returns NULL; free() frees. */
 #pragma once
 
+#include <stdint.h>
 #include <stdlib.h>
 
 /*
@@ -10,8 +11,8 @@
  */
 static inline void mem_fetch(const void *p, size_t from, size_t to)
 {
-    for (const char *at = (const char *)p + from; at < (const char *)p + to; at += 64)
-        __builtin_prefetch(at);
+    for (uintptr_t at = (uintptr_t)p + from; at < (uintptr_t)p + to; at += 64)
+        __builtin_prefetch((const void *)at);
 }
 
 static inline void *mem_check(void *p)
