@@ -21,6 +21,7 @@ refused "a missing suite" tests/live/suites/none.yaml
 for s in tests/golden/suites/*.yaml; do
     case $s in
     */good.yaml | */threshold-implied.yaml | */slow-unopened.yaml) ;; # at most warned of
+    */sql-null.yaml) ;;                                               # runs, and gets a row that it does not want
     *) refused "$(basename "$s" .yaml)" "$s" ;;
     esac
 done
