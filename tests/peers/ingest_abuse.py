@@ -16,6 +16,7 @@ import sys
 
 import ingest_client
 from ingest_client import World, say
+import wire
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
@@ -224,4 +225,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    wire.run(main)

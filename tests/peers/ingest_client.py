@@ -260,4 +260,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    wire.run(main)

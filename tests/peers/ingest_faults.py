@@ -22,6 +22,7 @@ import grpc
 import ingest_client
 from ingest_client import CODES, Agent, World, code_of, say
 from ingest_pushes import Stream
+import wire
 
 
 def ending(s):
@@ -154,4 +155,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    wire.run(main)

@@ -14,6 +14,7 @@ import grpc
 
 import ingest_client
 from ingest_client import CODES, Beats, World, code_of, say
+import wire
 
 
 def is_push(r):
@@ -117,4 +118,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    wire.run(main)

@@ -391,4 +391,4 @@ class Server:
 
 
 if __name__ == "__main__":
-    asyncio.run(Server(arguments()).run())
+    wire.run(lambda: asyncio.run(Server(arguments()).run()))
