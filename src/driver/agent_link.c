@@ -182,6 +182,7 @@ static void speak(struct link *l, uint64_t now)
     l->all->connecting--;
     l->state = LINK_OPEN;
     l->h2 = h2_new(&config, &link_events, l);
+    tls_warm_find(&l->warm, l->conn.ssl);
     l->opened_ns = l->heard_ns = now;
     l->keepalive_ns = l->all->keepalive_ns;
     timers_set(l->all->timers, &l->timer, now + l->keepalive_ns);

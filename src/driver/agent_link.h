@@ -27,6 +27,7 @@
 #include "net/conn.h"
 #include "net/grpc.h"
 #include "net/h2.h"
+#include "net/tls_warm.h"
 
 struct h2_pool;
 struct link;
@@ -81,7 +82,8 @@ struct link {
     struct timer timer;
     struct links *all;
     struct h2 *h2;
-    char *rest; /* bytes that the socket did not take */
+    struct tls_warm warm; /* of conn */
+    char *rest;           /* bytes that the socket did not take */
     uint32_t rest_len, rest_cap;
     uint32_t number;
     uint32_t unanswered; /* kept by the owner: what a draining link waits for */

@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include <event2/event_struct.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "driver/agent_link.h"
@@ -114,7 +116,8 @@ static void fetch(const struct link *l)
 {
     if (l && l->h2) {
         h2_fetch(l->h2);
-        conn_fetch(&l->conn);
+        mem_fetch(l->conn.event, 0, sizeof(*l->conn.event));
+        tls_warm_fetch(&l->warm);
     }
 }
 

@@ -343,24 +343,6 @@ ssize_t conn_recv(struct conn *c, char *data, size_t size, struct conn_error *e)
     return ret > 0 ? ret : tls_result(c, ret, "receive", e);
 }
 
-/*
- * Which bytes of OpenSSL 3.0's SSL a record takes, found by tracing one: its state, the heads of
- * its buffers, the record that is read or made, sequence numbers.  With another release some others
- * of the same structure come, and the processor waits a little longer.
- */
-static const uint16_t ssl_hot[][2] = {{0, 448},     {720, 784},   {1168, 1232},
-                                      {2064, 2256}, {2320, 2384}, {2512, 2768},
-                                      {2960, 3024}, {3152, 3344}, {7312, 7568}};
-
-void conn_fetch(const struct conn *c)
-{
-    mem_fetch(c->event, 0, sizeof(*c->event));
-    if (!c->ssl)
-        return;
-    for (size_t i = 0; i < sizeof(ssl_hot) / sizeof(ssl_hot[0]); i++)
-        mem_fetch(c->ssl, ssl_hot[i][0], ssl_hot[i][1]);
-}
-
 void conn_delay_ack(struct conn *c)
 {
     int off = 0;

@@ -117,9 +117,6 @@ void conn_shutdown(struct conn *c);
  */
 void conn_delay_ack(struct conn *c);
 
-/* Begins to bring into the cache what sending and receiving use.  Any state. */
-void conn_fetch(const struct conn *c);
-
 /* With a reset, so that no TIME_WAIT is left on this side; the slot may be opened again. */
 void conn_close(struct conn *c);
 void conn_free(struct conn *c); /* closes; and what the slot kept for the next opening */

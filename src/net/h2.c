@@ -303,7 +303,7 @@ void h2_fetch_head(const struct h2 *h)
     mem_fetch(h, 0, sizeof(*h));
 }
 
-/* What a frame takes of nghttp2 1.52's session; see conn_fetch(). */
+/* What a frame takes of nghttp2 1.52's session; see tls_warm.h. */
 void h2_fetch(const struct h2 *h)
 {
     mem_fetch(h->session, 0, 960);
