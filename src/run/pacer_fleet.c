@@ -10,9 +10,9 @@
  * is a hash of seed, agent and beat, so that the schedule never drifts and every run with the same
  * seed is the same.
  *
- * Beats of a fleet that has many of them fall due on whole milliseconds, some dozens together: a
+ * Beats of a fleet that has many of them fall due on even milliseconds, some dozens together: a
  * lane that wakes for each of them would spend a good part of its time on going to sleep and
- * waking.
+ * waking, and with few at a time there is little that could be fetched ahead.
  */
 #include <math.h>
 
@@ -24,6 +24,7 @@
 
 #define GRID_RATE     10000.0 /* beats a second of one lane */
 #define GRID_INTERVAL (1.0 * NS_PER_S)
+#define GRID          (2 * NS_PER_MS)
 #define ARITY         4
 
 static uint64_t on_grid(const struct pacer *p, double ns)
@@ -33,7 +34,7 @@ static uint64_t on_grid(const struct pacer *p, double ns)
                   (every / (double)NS_PER_S);
     uint64_t due = (uint64_t)fmax(ns, 0);
 
-    return rate < GRID_RATE || every < GRID_INTERVAL ? due : due - due % NS_PER_MS;
+    return rate < GRID_RATE || every < GRID_INTERVAL ? due : due - due % GRID;
 }
 
 /* When a beat whose agent, number and base are known is due. */
