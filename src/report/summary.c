@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "report/attack.h"
 #include "report/figures.h"
+#include "report/fleet.h"
 #include "report/files.h"
 #include "report/sizes_report.h"
 #include "report/statuses_report.h"
@@ -216,6 +217,7 @@ static void phase(struct summary *s, const struct phase_result *p)
         steps(s, p);
     for (int i = 0; p->steps && i < p->phase->step_count; i++) {
         attack_text(&p->steps[i], s->color, s->out);
+        fleet_text(&p->steps[i], s->color, s->out);
         sizes_report_text(&p->steps[i], s->color, s->out);
     }
     thresholds(s, p);

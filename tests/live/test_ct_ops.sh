@@ -51,6 +51,16 @@ check "as many hosts are deleted as were created, the preflight's with them" /us
 p = [p for p in json.load(open(sys.argv[1]))["phases"] if p["name"] == "forget-the-fleet"][0]
 facts = p["steps"][0]["facts"]
 assert facts["deleted"] == facts["created"] == "31", facts' "$OUT/result.json"
+check "the summary has the fleet's times up to p99.9 and its counts, as result.json has them" /usr/bin/python3 -c 'import json, re, sys
+m = json.load(open(sys.argv[1]))["phases"][0]["steps"][0]["metrics"]
+text = " ".join(open(sys.argv[2]).read().split())
+count = lambda name: re.search(r"\b%s ([\d,]+)" % name, text)[1].replace(",", "")
+for name in "beats_due", "beats_sent", "beats_answered", "registrations", "beat_rtt", "staleness", "register_duration":
+    assert int(count(name)) == m[name]["values"]["count"], name
+row = re.search(r"p99 p99\.9 max .*?\bbeat_rtt \S+((?: \S+){6})", text)[1].split()
+ms = [float(re.match(r"[\d.]+", v)[0]) * {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}[re.sub(r"[\d.]", "", v)] for v in row]
+want = [m["beat_rtt"]["values"][k] for k in ("med", "p(90)", "p(95)", "p(99)", "p(99.9)", "max")]
+assert all(abs(a - b) <= 0.01 * b for a, b in zip(ms, want)), (row, want)' "$OUT/result.json" "$OUT/summary.txt"
 cleanup_case "a pass"
 
 job() {
