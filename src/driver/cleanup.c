@@ -21,8 +21,8 @@
 #include "spec/diag.h"
 #include "spec/opt.h"
 
-#define ROUNDS_MAX 1000 /* requests; an endpoint may delete a part at a time */
-#define BODY_MAX   (1 << 20)
+#define ROUNDS_MAX 1000       /* requests; an endpoint may delete a part at a time */
+#define BODY_MAX   (16 << 20) /* a line for each host that could not be deleted */
 
 struct cleanup_opts {
     const struct target *target;
@@ -101,7 +101,8 @@ static void recall(struct job *job, struct cleanup_job *j, const char *created)
 
     j->before = deleted ? strtoll(deleted, NULL, 10) : 0;
     j->count.deleted = j->before;
-    j->count.created = *created && !(lost && *lost) ? strtoll(created, NULL, 10) : -1;
+    j->count.created = *created ? strtoll(created, NULL, 10) : -1;
+    j->count.lost = lost && *lost;
 }
 
 static bool cleanup_prepare(struct job *job, struct err *e)
@@ -122,18 +123,19 @@ static bool cleanup_prepare(struct job *job, struct err *e)
     return true;
 }
 
-/* The value of Location in an answer's head, without its line end. */
-static void find_location(const struct buf *head, char *out, size_t size)
+/* The value of Location in an answer's head, without its line end; whole, for it may have a secret.
+ */
+static const char *find_location(const struct buf *head, struct buf *out)
 {
-    out[0] = '\0';
     for (const char *p = buf_text(head); p && *p;
          p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL) {
         if (strncasecmp(p, "location:", 9) != 0)
             continue;
         p += 9 + strspn(p + 9, " ");
-        snprintf(out, size, "%.*s", (int)strcspn(p, "\r\n"), p);
-        return;
+        buf_add(out, p, strcspn(p, "\r\n"));
+        break;
     }
+    return buf_text(out);
 }
 
 static bool ask(struct cleanup_op *x, const volatile int *cancelled, struct attempt_answer *a)
@@ -164,18 +166,19 @@ static bool ask(struct cleanup_op *x, const volatile int *cancelled, struct atte
 static enum cleanup_verdict try(struct cleanup_op *x, const volatile int *cancelled)
 {
     struct cleanup_job *j = x->op->lane->job->priv;
-    struct buf head = {0}, body = {0};
+    struct buf head = {0}, body = {0}, location = {0};
     struct attempt_answer a = {.head = &head, .body = &body, .body_max = BODY_MAX};
     enum cleanup_verdict v = CLEANUP_ODD;
-    char location[128];
 
     if (ask(x, cancelled, &a)) {
-        find_location(&head, location, sizeof(location));
-        v = cleanup_judge(a.status, location, &body, &j->count, x->why, sizeof(x->why));
+        v = cleanup_judge(a.status, find_location(&head, &location), &body, &j->count, x->why,
+                          sizeof(x->why));
+        j->unanswered = v == CLEANUP_ODD; /* a gateway may have given up on a server that did it */
         x->outcome = v == CLEANUP_DONE || v == CLEANUP_MORE ? OP_OK : OP_UNEXPECTED;
     }
     buf_free(&head);
     buf_free(&body);
+    buf_free(&location);
     return v;
 }
 

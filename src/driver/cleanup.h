@@ -17,13 +17,14 @@ enum cleanup_verdict {
     CLEANUP_DONE,
     CLEANUP_MORE,    /* hosts were deleted; whether any are left, the next answer tells */
     CLEANUP_REFUSED, /* an answer, but not the one that is needed */
-    CLEANUP_ODD,     /* not an answer of that endpoint */
+    CLEANUP_ODD,     /* not an answer of that endpoint; what it has deleted is not known */
 };
 
 struct cleanup_count {
     int64_t deleted;
     int64_t created; /* hosts that have to be deleted; -1: not known */
     int64_t failed;
+    bool lost; /* an earlier request may have deleted some more: not all of them have to be seen */
 };
 
 /* "loadtest" itself, or "loadtest-" and lower-case letters, digits and dashes; at most 100. */

@@ -5,9 +5,12 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/redact.h"
 #include "driver/cleanup.h"
 
-#define PREFIX_MAX 100
+#define PREFIX_MAX  100
+#define QUOTED_MAX  121             /* bytes of the server's words, with the NUL */
+#define DELETED_MAX 1000000000000LL /* in one answer; a sum of 1000 such is a number still */
 
 bool cleanup_is_prefix(const char *s)
 {
@@ -19,38 +22,57 @@ bool cleanup_is_prefix(const char *s)
            strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
-static const char *error_of(const json_t *root)
+/* The server's words, without secrets: half of one, after the cut, would not be recognised. */
+static const char *quote(const char *text, char out[QUOTED_MAX], size_t room)
 {
-    const char *text = json_string_value(json_object_get(root, "error"));
+    struct buf clean = {0};
+    size_t len;
 
-    return text ? text : "it does not say why";
+    redact(text, strlen(text), &clean);
+    len = clean.len < room ? clean.len : room - 1;
+    while (len < clean.len && len > 0 && ((unsigned char)clean.data[len] & 0xc0) == 0x80)
+        len--;
+    memcpy(out, buf_text(&clean), len);
+    out[len] = '\0';
+    buf_free(&clean);
+    return out;
+}
+
+static const char *words_of(const json_t *text, char out[QUOTED_MAX], size_t room)
+{
+    const char *words = json_string_value(text);
+
+    return words ? quote(words, out, room) : "it does not say why";
 }
 
 static enum cleanup_verdict refused(long status, const char *location, const json_t *root,
                                     char *why, size_t size)
 {
+    const json_t *error = json_object_get(root, "error");
+    char words[QUOTED_MAX];
+
     if (status == 503)
-        snprintf(why, size, "status 503: the endpoint is switched off at the server (%.100s)",
-                 error_of(root));
+        snprintf(why, size, "status 503: the endpoint is switched off at the server (%s)",
+                 words_of(error, words, 101));
     else if (status == 401 || status == 403)
         snprintf(why, size, "status %ld: the server does not take the key", status);
     else if (status / 100 == 3)
         snprintf(why, size,
-                 "status %ld to %.60s: this server sends the request to its login page, and has "
+                 "status %ld to %s: this server sends the request to its login page, and has "
                  "deleted nothing",
-                 status, location && *location ? location : "nowhere");
+                 status, location && *location ? quote(location, words, 61) : "nowhere");
     else
-        snprintf(why, size, "status %ld: %.120s", status, error_of(root));
+        snprintf(why, size, "status %ld: %s", status, words_of(error, words, QUOTED_MAX));
     return status >= 500 && status != 503 ? CLEANUP_ODD : CLEANUP_REFUSED;
 }
 
 static enum cleanup_verdict partial(const json_t *failed, int64_t deleted, char *why, size_t size)
 {
-    const char *first = json_string_value(json_array_get(failed, 0));
+    char words[QUOTED_MAX];
 
-    snprintf(why, size, "%zu host%s could not be deleted, %lld %s: %.110s", json_array_size(failed),
+    snprintf(why, size, "%zu host%s could not be deleted, %lld %s: %s", json_array_size(failed),
              json_array_size(failed) == 1 ? "" : "s", (long long)deleted,
-             deleted == 1 ? "was" : "were", first ? first : "it does not say why");
+             deleted == 1 ? "was" : "were", words_of(json_array_get(failed, 0), words, 111));
     return CLEANUP_REFUSED;
 }
 
@@ -68,7 +90,7 @@ static enum cleanup_verdict compare(const struct cleanup_count *c, int64_t now, 
         return CLEANUP_DONE;
     if (now > 0)
         return CLEANUP_MORE;
-    if (c->created < 0)
+    if (c->created < 0 || c->lost)
         return CLEANUP_DONE;
     snprintf(why, size, "%lld hosts were deleted, and %lld had been created", (long long)c->deleted,
              (long long)c->created);
@@ -83,7 +105,8 @@ static enum cleanup_verdict judge(long status, const char *location, const json_
 
     if (status != 200)
         return refused(status, location, root, why, size);
-    if (!json_is_integer(deleted) || json_integer_value(deleted) < 0 || !json_is_array(failed)) {
+    if (!json_is_integer(deleted) || json_integer_value(deleted) < 0 ||
+        json_integer_value(deleted) > DELETED_MAX || !json_is_array(failed)) {
         snprintf(why, size, "status 200, but no {\"deleted\": n, \"failed\": [...]}");
         return CLEANUP_ODD;
     }

@@ -81,7 +81,8 @@ check "and does nothing again" test "$(rows "select count(*) from marks")" = 1
 # Every way in which the endpoint may fail is told, with the other ways to the same end, and is a
 # JUnit case of its own; the next cleanup that is let through finishes.
 for kind in some:"1 host could not be deleted, 19 were.*foreign key" login:"status 307 to /login" \
-    disabled:"status 503: the endpoint is switched off" html:"no {\"deleted\"" half:"closed\|reset\|empty"; do
+    disabled:"status 503: the endpoint is switched off" html:"no {\"deleted\"" half:"closed\|reset\|empty" \
+    gateway:"status 504"; do
     mode "${kind%%:*}"
     begun 3 "${kind%%:*}: a cleanup that fails is no verdict" "$@"
     told "${kind%%:*}: the summary says why" "${kind#*:}"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/redact.h"
 #include "driver/cleanup.h"
 
 struct answer {
@@ -37,6 +38,7 @@ static const struct answer answers[] = {
     {400, "{\"error\":\"bad prefix\"}", 5, CLEANUP_REFUSED, "status 400: bad prefix"},
     {405, "", 5, CLEANUP_REFUSED, "status 405"},
     {502, "Bad Gateway", 5, CLEANUP_ODD, "status 502"},
+    {200, "{\"deleted\":9223372036854775807,\"failed\":[]}", -1, CLEANUP_ODD, "no {"},
 };
 
 static void each_answer_has_its_meaning(void **state)
@@ -76,6 +78,42 @@ static void answers_add_up(void **state)
     buf_free(&body);
 }
 
+/* Where a server repeats the key in its words, no half of it is left by the cut. */
+static void words_are_cut_after_secrets_are_found(void **state)
+{
+    static const char location[] =
+        "/a-login-page-with-a-long-name?with=a-key&of=secret-admin-key-0123456789";
+    struct cleanup_count count = {.created = 5};
+    struct buf body = {0};
+    char why[200];
+
+    (void)state;
+    redact_add("secret-admin-key-0123456789");
+    cleanup_judge(307, location, &body, &count, why, sizeof(why));
+    assert_null(strstr(why, "secret"));
+    buf_printf(&body, "{\"error\":\"%085d%s\"}", 0, "secret-admin-key-0123456789");
+    cleanup_judge(503, "", &body, &count, why, sizeof(why));
+    assert_null(strstr(why, "secret"));
+    buf_free(&body);
+    redact_reset();
+}
+
+/* After a request whose effect is not known, fewer may be left than were made; never more. */
+static void a_lost_answer_may_have_deleted_any_number(void **state)
+{
+    struct cleanup_count fewer = {.created = 5, .lost = true}, more = fewer;
+    struct buf none = {0}, six = {0};
+    char why[200];
+
+    (void)state;
+    buf_adds(&none, "{\"deleted\":0,\"failed\":[]}");
+    buf_adds(&six, "{\"deleted\":6,\"failed\":[]}");
+    assert_int_equal(cleanup_judge(200, "", &none, &fewer, why, sizeof(why)), CLEANUP_DONE);
+    assert_int_equal(cleanup_judge(200, "", &six, &more, why, sizeof(why)), CLEANUP_REFUSED);
+    buf_free(&none);
+    buf_free(&six);
+}
+
 static void a_prefix_belongs_to_load_tests(void **state)
 {
     static const char *const good[] = {"loadtest", "loadtest-a", "loadtest-nightly-2"};
@@ -98,4 +136,6 @@ static void a_prefix_belongs_to_load_tests(void **state)
 }
 
 UNIT_GROUP(cleanup, cmocka_unit_test(each_answer_has_its_meaning), cmocka_unit_test(answers_add_up),
+           cmocka_unit_test(words_are_cut_after_secrets_are_found),
+           cmocka_unit_test(a_lost_answer_may_have_deleted_any_number),
            cmocka_unit_test(a_prefix_belongs_to_load_tests))
