@@ -302,8 +302,8 @@ bool pacer_exhausted(struct pacer *p, uint64_t now)
     case EX_CONSTANT_ARRIVAL_RATE:
     case EX_RAMPING_ARRIVAL_RATE:
         return open_due(p) >= p->end_ns;
-    case EX_AGENT_FLEET:
-        return pacer_next_beat(p) >= p->end_ns;
+    case EX_AGENT_FLEET: /* between their beats agents are there, to the end */
+        return now >= p->end_ns && pacer_next_beat(p) >= p->end_ns;
     default:
         return now >= p->end_ns;
     }

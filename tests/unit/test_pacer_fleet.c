@@ -171,7 +171,34 @@ static void phases_are_uniform(void **state)
     assert_true(worst * sqrt(n) < 1.63);
 }
 
-UNIT_GROUP(pacer_fleet, cmocka_unit_test(every_agent_beats_once_an_interval),
+/* Streams stay open between beats: the fleet is not over when none will fall due any more. */
+static void a_fleet_lasts_to_its_end(void **state)
+{
+    struct load l = {.executor = EX_AGENT_FLEET,
+                     .agents = 3,
+                     .interval = 3600 * (int64_t)S,
+                     .duration = 2 * (int64_t)S,
+                     .max_in_flight = 100};
+    struct arrival a;
+    struct pacer p;
+    uint64_t next;
+
+    (void)state;
+    pacer_init(&p, &l, 0, 1, 1);
+    pacer_start(&p, 0);
+    while (pacer_take(&p, S, &a, &next))
+        ;
+    assert_int_equal(next, UINT64_MAX); /* nothing more is due, and yet */
+    assert_false(pacer_exhausted(&p, 2 * S - 1));
+    assert_true(pacer_exhausted(&p, 2 * S));
+    pacer_start(&p, 0);
+    pacer_stop(&p, S);
+    assert_true(pacer_exhausted(&p, S));
+    pacer_fini(&p);
+}
+
+UNIT_GROUP(pacer_fleet, cmocka_unit_test(a_fleet_lasts_to_its_end),
+           cmocka_unit_test(every_agent_beats_once_an_interval),
            cmocka_unit_test(a_day_of_beats_does_not_drift),
            cmocka_unit_test(many_agents_beat_on_even_milliseconds),
            cmocka_unit_test(who_leaves_a_fleet_does_not_beat),
