@@ -270,6 +270,8 @@ void duty_spill(struct agent *a, const char *data, size_t len);
 size_t duty_take_spill(struct agent *a, char *out, size_t size, bool *last);
 void duty_drop_spill(struct agent *a);
 void duty_task_failed(struct fleet *f, struct agent *a, const char *id, const char *why);
+/* The certificate as DER, to be freed; NULL if it is not one of the agent's key, which is told. */
+unsigned char *duty_own_certificate(struct fleet *f, struct agent *a, const char *pem, size_t *len);
 void duty_certificate(struct fleet *f, struct agent *a, const char *pem, enum agent_metric counted);
 void duty_free(struct fleet *f, struct agent *a);
 

@@ -378,31 +378,46 @@ void duty_task_failed(struct fleet *f, struct agent *a, const char *id, const ch
 
 /* That of the connection is replaced, and a new connection shows it, as an agent of its own would.
  */
+unsigned char *duty_own_certificate(struct fleet *f, struct agent *a, const char *pem, size_t *len)
+{
+    struct identity *i = NULL;
+    unsigned char *der;
+    struct ed25519 key;
+
+    *len = identity_der(pem, strlen(pem), &der);
+    if (*len) {
+        ed25519_derive(&key, f->job->run_id, fleet_agent_number(f, a));
+        i = identity_new(der, *len, key.seed);
+    }
+    if (!i) {
+        fleet_count(f, AM_CERTS_REJECTED, 1);
+        fleet_fault(f, OP_UNEXPECTED, "a client certificate that is not of the agent's key");
+        free(der);
+        der = NULL;
+    }
+    identity_free(i);
+    return der;
+}
+
 void duty_certificate(struct fleet *f, struct agent *a, const char *pem, enum agent_metric counted)
 {
     uint32_t number = fleet_agent_number(f, a);
     struct link *l = fleet_link(f, a);
-    unsigned char *der;
-    size_t len = identity_der(pem, strlen(pem), &der);
-    struct identity *i;
-    struct ed25519 key;
+    size_t len;
+    unsigned char *der = duty_own_certificate(f, a, pem, &len);
 
-    ed25519_derive(&key, f->job->run_id, number);
-    i = len ? identity_new(der, len, key.seed) : NULL;
-    fleet_count(f, i ? counted : AM_CERTS_REJECTED, 1);
-    if (!i)
-        fleet_fault(f, OP_UNEXPECTED, "a client certificate that is not of the agent's key");
-    if (i && f->job->opts->client_certificate != CERT_NONE &&
-        (!l->cert || l->cert_agent == number)) {
-        free(l->cert);
-        l->cert = der;
-        l->cert_len = (uint32_t)len;
-        l->cert_agent = number;
-        der = NULL;
-        link_turn(l);
+    if (!der)
+        return;
+    fleet_count(f, counted, 1);
+    if (f->job->opts->client_certificate == CERT_NONE || (l->cert && l->cert_agent != number)) {
+        free(der);
+        return;
     }
-    identity_free(i);
-    free(der);
+    free(l->cert);
+    l->cert = der;
+    l->cert_len = (uint32_t)len;
+    l->cert_agent = number;
+    link_turn(l);
 }
 
 void duty_free(struct fleet *f, struct agent *a)

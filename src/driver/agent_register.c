@@ -1,9 +1,9 @@
 /*
  * agent_register.c - from an index to a registered agent.
  *
- * Registrations go over connections of their own ("desks"), which never show a client certificate,
- * some at a time, in the order in which agents join or come back.  A key is derived from the run's
- * id and the agent's number each time that it is needed.
+ * Registrations go over connections of their own ("desks"), which never show an agent's
+ * certificate, some at a time, in the order in which agents join or come back.  A key is derived
+ * from the run's id and the agent's number each time that it is needed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,8 +93,8 @@ static void keep_certificate(struct fleet *f, struct agent *a, const char *pem)
 
     if (l->cert || !*pem || f->job->opts->client_certificate == CERT_NONE)
         return;
-    len = identity_der(pem, strlen(pem), &der);
-    if (len == 0)
+    der = duty_own_certificate(f, a, pem, &len);
+    if (!der)
         return;
     l->cert = der;
     l->cert_len = (uint32_t)len;

@@ -72,6 +72,7 @@ void identity_free(struct identity *i)
 
 void identity_use(const struct identity *i, struct ssl_st *ssl)
 {
+    SSL_certs_clear(ssl); /* one of another kind, from the context, could be preferred */
     if (SSL_use_certificate(ssl, i->cert) != 1 || SSL_use_PrivateKey(ssl, i->key) != 1)
         ERR_clear_error(); /* the server then says that there was none */
 }

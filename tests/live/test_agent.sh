@@ -100,6 +100,20 @@ check "each connection was opened anew and shows the new one" \
 check "which is neither a failure nor a reconnect" \
     metric "n('certificates_pushed') >= 10 and n('reconnects') == 0 and n('beats_answered') == n('beats_due') and e == ''"
 
+serve operator --mtls
+suite=$TMP/operator.yaml
+sed "s|tls: {|tls: {cert: $DIR/operator.pem, key: $DIR/operator.pem, |" tests/live/suites/agent.yaml >"$suite"
+fleet 0 "agents of a target that has a certificate" --set duration=2s
+suite=tests/live/suites/agent.yaml
+unserve
+check "show their own in its place" seen "r['certificate_own'] == 5 and r['certificate_other'] == 15"
+
+serve foreign --foreign
+fleet 0 "certificates of other keys" --set duration=2s
+unserve
+check "are told, not shown, and laid to the server" \
+    metric "n('certificates_rejected') == 20 and 'client_errors' not in m and \"not of the agent's key\" in e"
+
 serve restart --mtls
 start_run $suite --set "port=$(cat "$DIR/port")" --set "ca=$DIR/ca.pem" --set duration=7s
 check "the fleet is up" until_true seen "r['streams_now'] == 20"

@@ -41,6 +41,7 @@ def arguments():
     p.add_argument("--mtls", action="store_true", help="all but Register need a client certificate")
     p.add_argument("--plain", action="store_true", help="no TLS at all")
     p.add_argument("--no-alpn", action="store_true")
+    p.add_argument("--foreign", action="store_true", help="Register returns certificates of other keys")
     p.add_argument("--no-service", action="store_true", help="every method is UNIMPLEMENTED")
     p.add_argument("--no-terminal", action="store_true")
     p.add_argument("--push", type=pathlib.Path)
@@ -121,6 +122,8 @@ class Ingest:
         if request.csr_der:
             self.csrs[agent] = request.csr_der
             self.sign(request.csr_der, agent, answer)
+            if self.o.foreign:
+                answer.client_cert_pem = self.agents.server(agent)[0]
         if answer.status == "active":
             answer.jwt_token = self.tokens.issue(agent)
         self.count("codes", "Register:OK")
@@ -312,6 +315,7 @@ class Server:
         if o.mtls:
             context.verify_mode = ssl.CERT_OPTIONAL
             context.load_verify_locations(o.dir / "agents.pem")
+            (o.dir / "operator.pem").write_text("".join(self.ingest.agents.server("operator")))
         return context
 
     async def pipe(self, reader, writer):
