@@ -32,6 +32,15 @@ const char *scope_getenv(const struct suite_scope *s, const char *name)
     return NULL;
 }
 
+/* Used or not: what ${env.NAME} was is in the reports. */
+static void hide(const struct suite_scope *s, const char *name)
+{
+    const char *value = name ? scope_getenv(s, name) : NULL;
+
+    if (value)
+        redact_add(value);
+}
+
 void secrets_declare(struct suite_scope *s, const struct node *secrets)
 {
     struct bind b = {.arena = s->arena, .diags = s->diags, .dir = s->dir};
@@ -52,6 +61,7 @@ void secrets_declare(struct suite_scope *s, const struct node *secrets)
         if (o.file && !*o.file)
             o.file = NULL;
         *x = (struct secret){n->key, o.file, o.env, NULL, n->key_at};
+        hide(s, o.env);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/redact.h"
 #include "suite/plan.h"
 #include "suite/suite.h"
@@ -344,6 +345,27 @@ static void secrets_are_needed_only_when_named(void **state)
     done(&l);
 }
 
+/* The report has what ${env.NAME} was, be the secret of that name in use or not. */
+static void secrets_of_the_environment_stay_out_of_the_plan(void **state)
+{
+    static const char text[] =
+        "suite: s\n"
+        "secrets: {x: {file: \"${env.F:-${env.UNUSED:+no}y}\", env: UNUSED}}\n"
+        "phases:\n  - name: a\n    noop: {}\n";
+    static const char *const env[] = {"UNUSED=hunter22", NULL};
+    struct buf shown = {0};
+    struct loaded l;
+
+    (void)state;
+    load(&l, text, NULL, NULL, env);
+    assert_non_null(l.suite);
+    redact("UNUSED: hunter22", 16, &shown);
+    assert_string_equal(buf_text(&shown), "UNUSED: ***");
+    buf_free(&shown);
+    done(&l);
+    redact_reset();
+}
+
 static void references_in_a_circle_are_told(void **state)
 {
     static const char text[] =
@@ -420,4 +442,5 @@ UNIT_GROUP(suite, cmocka_unit_test(the_suite_may_choose_its_preset),
            cmocka_unit_test(what_a_phase_publishes_is_bound_later),
            cmocka_unit_test(a_later_phase_cannot_be_named),
            cmocka_unit_test(secrets_are_needed_only_when_named),
+           cmocka_unit_test(secrets_of_the_environment_stay_out_of_the_plan),
            cmocka_unit_test(references_in_a_circle_are_told), cmocka_unit_test(the_plan_adds_up));
