@@ -127,10 +127,15 @@ static void on_closed(void *owner, void *stream, enum h2_end how, const char *wh
                                                [H2_REFUSED] = OP_RESET,
                                                [H2_RESET] = OP_RESET,
                                                [H2_BROKEN] = OP_PROTOCOL};
+    const struct link *l = owner;
+    bool one = how == H2_REFUSED && l->state == LINK_OPEN; /* the connection goes on without it */
     char text[128];
-    const struct stream_end end = {outcomes_of[how], GRPC_UNAVAILABLE, how == H2_REFUSED, text};
+    const struct stream_end end = {outcomes_of[how], GRPC_UNAVAILABLE, how == H2_REFUSED && !one,
+                                   text};
 
-    if (how == H2_RESET)
+    if (one)
+        snprintf(text, sizeof(text), "stream reset by the server: REFUSED_STREAM");
+    else if (how == H2_RESET)
         snprintf(text, sizeof(text), "stream reset by the server: %s", why);
     else
         snprintf(text, sizeof(text), "%s", why ? why : "the call ended without grpc-status");

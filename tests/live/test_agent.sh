@@ -1,4 +1,4 @@
-# seconds: 50
+# seconds: 60
 . ./lib.sh
 
 # The fleet against the independent server: what it does, how it fails, and how it comes back.
@@ -133,6 +133,14 @@ check "all recover, and the time is taken" metric "n('time_to_recover') == 1 and
 fleet 1 "a storm that takes too long" --set drop_all=1s --set duration=5s --set recover=1ms
 suite=tests/live/suites/agent.yaml
 unserve
+
+serve refuse --refuse
+fleet 0 "streams that the server refuses" --set interval=300ms
+unserve
+check "are opened again, on the connection that they were on" \
+    metric "n('reconnects') == 5"
+check "which is no connection more" seen "r['streams'] == 25 and r['connections'] == 7"
+check "and the reset is told" metric "'stream reset by the server: REFUSED_STREAM' in e"
 
 serve failing --fail Heartbeat=14:1
 fleet 1 "streams that fail breach" --set duration=2s

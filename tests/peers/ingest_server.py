@@ -42,6 +42,7 @@ def arguments():
     p.add_argument("--plain", action="store_true", help="no TLS at all")
     p.add_argument("--no-alpn", action="store_true")
     p.add_argument("--foreign", action="store_true", help="Register returns certificates of other keys")
+    p.add_argument("--refuse", action="store_true", help="one stream of each connection is reset with REFUSED_STREAM")
     p.add_argument("--no-service", action="store_true", help="every method is UNIMPLEMENTED")
     p.add_argument("--no-terminal", action="store_true")
     p.add_argument("--push", type=pathlib.Path)
@@ -318,12 +319,29 @@ class Server:
             (o.dir / "operator.pem").write_text("".join(self.ingest.agents.server("operator")))
         return context
 
-    async def pipe(self, reader, writer):
+    async def chunks(self, reader):
+        while data := await reader.read(65536):
+            yield data
+
+    async def refusing(self, reader):
+        """The first stream with a second message is reset then, as one that was not processed (RFC 9113 8.7)."""
+        seen, told = set(), False
+        while True:
+            head = await reader.readexactly(9)
+            yield head + await reader.readexactly(int.from_bytes(head[:3], "big"))
+            stream, is_data = head[5:], head[3] == 0
+            if is_data and stream in seen and not told:
+                told = True
+                yield b"\0\0\4\3\0" + stream + b"\0\0\0\7"
+            if is_data:
+                seen.add(stream)
+
+    async def pipe(self, chunks, writer):
         try:
-            while data := await reader.read(65536):
+            async for data in chunks:
                 writer.write(data)
                 await writer.drain()
-        except (ConnectionError, ssl.SSLError, OSError):
+        except (EOFError, ConnectionError, ssl.SSLError, OSError):
             pass
         finally:
             if writer.can_write_eof():
@@ -341,7 +359,8 @@ class Server:
             self.ingest.certificates[local] = subject["commonName"]
             self.ingest.serials[local] = int(certificate["serialNumber"], 16)
         self.open.add(writer)
-        await asyncio.gather(self.pipe(reader, inner_writer), self.pipe(inner_reader, writer))
+        back = self.refusing(inner_reader) if self.o.refuse else self.chunks(inner_reader)
+        await asyncio.gather(self.pipe(self.chunks(reader), inner_writer), self.pipe(back, writer))
         self.open.discard(writer)
         self.ingest.certificates.pop(local, None)
         for w in (writer, inner_writer):
