@@ -257,7 +257,7 @@ static bool agent_prepare(struct job *job, struct err *e)
     const char *unknown;
 
     j->opts = o;
-    j->run_id = job->run_id;
+    j->stem = arena_printf(job->arena, "%s-%s", o->hostname_prefix, job->run_id);
     j->agents = job->fleet.agents ? job->fleet.agents : 1;
     j->fan_out = (int)o->fan_out;
     j->answer = answer_bits(o, &unknown);

@@ -100,7 +100,7 @@ struct agent_opts {
 
 struct agent_job { /* constant while lanes run, but for the counters at its end */
     const struct agent_opts *opts;
-    const char *run_id;
+    const char *stem; /* PREFIX-RUN: what hostnames begin with, and keys are derived from */
     struct conn_route route;
     struct link_config link;
     unsigned answer;

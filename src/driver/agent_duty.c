@@ -386,7 +386,7 @@ unsigned char *duty_own_certificate(struct fleet *f, struct agent *a, const char
 
     *len = identity_der(pem, strlen(pem), &der);
     if (*len) {
-        ed25519_derive(&key, f->job->run_id, fleet_agent_number(f, a));
+        ed25519_derive(&key, f->job->stem, fleet_agent_number(f, a));
         i = identity_new(der, *len, key.seed);
     }
     if (!i) {

@@ -267,7 +267,7 @@ void renew_begin(struct fleet *f, struct agent *a)
     struct rpc *c = rpc_new(f, a, &renew_kind);
     size_t at = message_begin(&c->request), len;
 
-    ed25519_derive(&key, f->job->run_id, fleet_agent_number(f, a));
+    ed25519_derive(&key, f->job->stem, fleet_agent_number(f, a));
     ed25519_csr(&key, csr);
     agent_id_text(a, id);
     m.agent_id = id;

@@ -37,8 +37,7 @@ struct link *fleet_link(struct fleet *f, const struct agent *a)
 
 void fleet_hostname(const struct fleet *f, uint32_t number, char out[AGENT_NAME_MAX])
 {
-    snprintf(out, AGENT_NAME_MAX, "%s-%s-%04u", f->job->opts->hostname_prefix, f->job->run_id,
-             number);
+    snprintf(out, AGENT_NAME_MAX, "%s-%04u", f->job->stem, number);
 }
 
 void fleet_count(struct fleet *f, enum agent_metric m, double n)
@@ -213,7 +212,7 @@ static bool link_identity(struct link *l)
 
     if (l->number >= f->link_count || !l->cert)
         return true;
-    ed25519_derive(&key, f->job->run_id, l->cert_agent);
+    ed25519_derive(&key, f->job->stem, l->cert_agent);
     l->identity = identity_new(l->cert, l->cert_len, key.seed);
     l->conn.identity = l->identity;
     return l->identity != NULL;

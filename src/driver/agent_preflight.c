@@ -159,8 +159,7 @@ static void opened(struct link *l)
     struct rpc *c = rpc_new(&t->fleet, NULL, &kind);
     char hostname[AGENT_NAME_MAX];
 
-    snprintf(hostname, sizeof(hostname), "%s-%s-preflight", t->fleet.job->opts->hostname_prefix,
-             t->fleet.job->run_id);
+    snprintf(hostname, sizeof(hostname), "%s-preflight", t->fleet.job->stem);
     register_request(&t->fleet, NUMBER, hostname, &c->request);
     rpc_begin(c, l, PATIENCE);
 }

@@ -28,7 +28,7 @@ size_t register_request(struct fleet *f, uint32_t number, const char *hostname, 
     struct ed25519 key;
     size_t at = message_begin(out), len;
 
-    ed25519_derive(&key, f->job->run_id, number);
+    ed25519_derive(&key, f->job->stem, number);
     ed25519_pem(&key, pem);
     platform.os = "linux";
     platform.arch = "amd64";

@@ -10,10 +10,18 @@
 #include "report/text.h"
 #include "run/result.h"
 
+/* One that its preflight let begin. */
 static bool is_fleet(const struct step_result *sr)
 {
-    return sr->step->load.executor != EX_ONCE && sr->meter.cells &&
-           step_metric(sr->step, "beats_due") >= 0;
+    struct series s;
+    double seconds, sum;
+
+    if (sr->step->load.executor == EX_ONCE || !sr->meter.cells ||
+        !figures_series(sr, "registrations", -1, &s, &seconds))
+        return false;
+    sum = s.sum;
+    series_free(&s);
+    return sum > 0;
 }
 
 static void add_row(struct table *t, const struct series *s)

@@ -17,7 +17,7 @@ static const struct agent_opts opts = {.version = "dev",
 static void make(struct fleet *f, struct timers *timers, struct link *links, struct agent_job *j)
 {
     j->opts = &opts;
-    j->run_id = "fuzz";
+    j->stem = "fuzz";
     j->answer = 31;
     j->authority = "localhost";
     j->keep_tokens = true;

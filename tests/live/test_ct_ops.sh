@@ -19,6 +19,9 @@ told() {
     tr -s ' \n' '  ' <"$OUT/summary.txt" >"$TMP/line"
     check "$1" grep -qE -e "$2" "$TMP/line"
 }
+apart() {
+    run 0 "fleets with prefixes of their own are different hosts" tests/live/suites/fleets-apart.yaml
+}
 # A run that was killed is forgotten by `cleanup`, at a server that the suite did not start.
 killed() {
     mkdir "$TMP/ingest"
@@ -144,7 +147,7 @@ DB=
 . tests/live/ingest.sh
 postgres_up
 DB=$POSTGRES_URL
-for what in with_database on_postgres slow drops wrong_token partial login wrong_key older storm killed capacity no_capacity; do
+for what in with_database on_postgres slow drops wrong_token partial login wrong_key older storm apart killed capacity no_capacity; do
     [ $((jobs % 4)) -ne 0 ] || join
     job $what
 done
