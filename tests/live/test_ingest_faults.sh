@@ -145,11 +145,11 @@ forgotten() {
     stop
     total=$(sql "select count(*) from agents")
     for bad in '' loadtest- prod-1- loadtest-run_1; do
-        check "a prefix '$bad' is refused" fails "$bin/psql" -qX -v ON_ERROR_STOP=1 -v "prefix=$bad" \
+        check "a prefix '$bad' is refused" fails "$bin/psql" -qX -v "prefix=$bad" \
             -f fixtures/ct-ops/forget-hosts.sql "$DB"
     done
     check "$base: and nothing is gone" rows "select count(*) from agents" "$total"
-    check "forget-hosts.sql runs" "$bin/psql" -qX -v ON_ERROR_STOP=1 -v prefix=loadtest-run_1- \
+    check "forget-hosts.sql runs" "$bin/psql" -qX -v prefix=loadtest-run_1- \
         -f fixtures/ct-ops/forget-hosts.sql "$DB"
     check "its hosts have gone" rows "select count(*) from hosts where hostname like 'loadtest-run\\_1-%'" 1
     check "but not those of a run whose id goes on" rows "select count(*) from hosts where hostname = 'loadtest-run_1-b-0001'" 1
