@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/memroom.h"
 #include "suite/ports.h"
 #include "suite/programs.h"
@@ -114,27 +115,28 @@ struct pos plan_place(const struct phase_plan *p, const struct target *t)
     return most ? place_of(most->step) : p->phase->at;
 }
 
-/* Of the step that asks for the most. */
-static const char *sum_of(const struct phase_plan *p)
+/* " (30 agents ...) and (20 agents ...)": what the number beside it is the sum of. */
+static const char *sum_of(const struct phase_plan *p, struct buf *text)
 {
-    const struct step_plan *most = &p->steps[0];
-
-    for (int i = 1; i < p->phase->step_count; i++)
-        if (p->steps[i].sure > most->sure)
-            most = &p->steps[i];
-    return most->sum ? most->sum : "";
+    for (int i = 0; i < p->phase->step_count; i++)
+        if (p->steps[i].sum)
+            buf_printf(text, "%s%s", text->len ? " and" : "", p->steps[i].sum);
+    return buf_text(text);
 }
 
 static void descriptors_fit(const struct phase_plan *p, uint64_t have, struct diags *d)
 {
+    struct buf sum = {0};
+
     if (p->descriptors + OWN_DESCRIPTORS <= have)
         return;
     diag_add(
         d, plan_place(p, NULL),
         "phase \"%s\" needs %llu connections at once%s and %d descriptors besides; this process "
         "may have %llu: raise `ulimit -n`, or lower the load",
-        p->phase->name, (unsigned long long)p->descriptors, sum_of(p), OWN_DESCRIPTORS,
+        p->phase->name, (unsigned long long)p->descriptors, sum_of(p, &sum), OWN_DESCRIPTORS,
         (unsigned long long)have);
+    buf_free(&sum);
 }
 
 /* Only what a fleet is known to take; everything else is small beside it. */
@@ -143,6 +145,7 @@ static void memory_fits(const struct phase_plan *p, struct diags *d)
     const char *of = NULL;
     uint64_t room = p->memory ? memroom(&of) : 0;
     char need[UNITS_MAX], have[UNITS_MAX];
+    struct buf sum = {0};
 
     if (room == 0 || p->memory <= room)
         return;
@@ -150,8 +153,9 @@ static void memory_fits(const struct phase_plan *p, struct diags *d)
         d, plan_place(p, NULL),
         "phase \"%s\" needs about %s of memory%s, and %s %s are available: lower the number of "
         "agents, or raise fan_out",
-        p->phase->name, units_print_size((double)p->memory, need), sum_of(p),
+        p->phase->name, units_print_size((double)p->memory, need), sum_of(p, &sum),
         units_print_size((double)room, have), of);
+    buf_free(&sum);
 }
 
 /* "postgres://user:password@host" anywhere in `text`. */

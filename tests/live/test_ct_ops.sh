@@ -21,6 +21,13 @@ told() {
 }
 apart() {
     run 0 "fleets with prefixes of their own are different hosts" tests/live/suites/fleets-apart.yaml
+    (
+        ulimit -n 66
+        program run tests/live/suites/fleets-apart.yaml --out "$TMP/refused" >"$TMP/stdout" 2>"$TMP/stderr"
+    )
+    expect_code 2 $? "two fleets that need more descriptors than there are"
+    check "are refused with what each of them needs" grep -q \
+        'needs 4 connections at once (7 agents .* to register) and (5 agents .* to register) and 64 descriptors' "$TMP/stderr"
 }
 # A run that was killed is forgotten by `cleanup`, at a server that the suite did not start.
 killed() {
