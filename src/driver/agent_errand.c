@@ -18,6 +18,7 @@
 #define PACKAGES      500
 #define TIMEOUT       (60 * NS_PER_S)
 #define TERMINAL_WAIT (200 * NS_PER_MS)
+#define RETRY         (100 * NS_PER_MS)
 
 static void add_chunk(struct rpc *c, struct buf *out)
 {
@@ -102,17 +103,32 @@ static bool has_token(struct fleet *f, struct agent *a, errand_fn errand, const 
     return false;
 }
 
-static bool begin(struct rpc *c)
+static void begin(struct rpc *c);
+
+static void on_retry(struct timer *t, uint64_t now)
 {
+    (void)now;
+    begin((struct rpc *)((char *)t - offsetof(struct rpc, timer)));
+}
+
+/* While the agent's connection ends, or is opened anew, the errand waits for the next one. */
+static void begin(struct rpc *c)
+{
+    uint64_t now = now_ns();
     char why[AGENT_WHY];
 
     if (rpc_begin(c, fleet_link(c->fleet, c->agent), TIMEOUT))
-        return true;
+        return;
+    c->begun_ns = c->begun_ns ? c->begun_ns : now;
+    if (now < c->begun_ns + TIMEOUT) {
+        c->timer.fire = on_retry;
+        timers_set(c->fleet->links.timers, &c->timer, now + RETRY);
+        return;
+    }
     snprintf(why, sizeof(why), "%s: the agent's connection takes no further calls",
              c->kind->method);
     fleet_fault(c->fleet, OP_RESET, why);
     rpc_abandon(c);
-    return false;
 }
 
 void inventory_begin(struct fleet *f, struct agent *a, const char *scan_id)
@@ -224,8 +240,8 @@ static void terminal_go(struct fleet *f, struct agent *a, const char *session_id
     m.session_id = c->scan;
     add_terminal(&c->request, &m);
     c->pause.fire = on_pause;
-    if (begin(c))
-        timers_set(f->links.timers, &c->pause, now_ns() + TERMINAL_WAIT);
+    begin(c);
+    timers_set(f->links.timers, &c->pause, now_ns() + TERMINAL_WAIT);
 }
 
 void terminal_begin(struct fleet *f, struct agent *a, const char *session_id)

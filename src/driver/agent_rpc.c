@@ -119,8 +119,8 @@ struct rpc *rpc_new(struct fleet *f, struct agent *a, const struct rpc_kind *kin
     }
     buf_clear(&c->request);
     buf_clear(&c->answer);
+    buf_clear(&c->token);
     c->stream = (struct stream){.kind = &call_stream};
-    c->timer.fire = on_timer;
     c->kind = kind;
     c->fleet = f;
     c->link = NULL;
@@ -129,6 +129,7 @@ struct rpc *rpc_new(struct fleet *f, struct agent *a, const struct rpc_kind *kin
     c->more = kind->make != NULL;
     c->answered = c->quiet = c->waits = false;
     c->stage = 0;
+    c->begun_ns = 0;
     c->errand = NULL;
     c->running = true;
     return c;
@@ -158,8 +159,8 @@ bool rpc_begin(struct rpc *c, struct link *l, uint64_t timeout_ns)
     fields[n++] = field("user-agent", "shakedown", false);
     fields[n++] = field("grpc-timeout", c->timeout, false);
     if (c->kind->authorized) {
-        buf_clear(&c->token);
-        buf_printf(&c->token, "Bearer %s", c->agent && c->agent->token ? c->agent->token : "");
+        if (c->token.len == 0)
+            buf_printf(&c->token, "Bearer %s", c->agent && c->agent->token ? c->agent->token : "");
         fields[n++] = field("authorization", buf_text(&c->token), true);
     }
     c->link = l;
@@ -167,6 +168,7 @@ bool rpc_begin(struct rpc *c, struct link *l, uint64_t timeout_ns)
         return false;
     l->unanswered++;
     c->begun_ns = now_ns();
+    c->timer.fire = on_timer;
     timers_set(c->fleet->links.timers, &c->timer, c->begun_ns + timeout_ns);
     return true;
 }

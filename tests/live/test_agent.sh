@@ -1,4 +1,4 @@
-# seconds: 60
+# seconds: 66
 . ./lib.sh
 
 # The fleet against the independent server: what it does, how it fails, and how it comes back.
@@ -99,6 +99,13 @@ check "each connection was opened anew and shows the new one" \
     seen "r['renewed_used'] >= 15 and r['certificate_own'] == 10"
 check "which is neither a failure nor a reconnect" \
     metric "n('certificates_pushed') >= 10 and n('reconnects') == 0 and n('beats_answered') == n('beats_due') and e == ''"
+
+echo '{"turn": true}' >"$TMP/turn.json"
+serve turned --mtls --push "$TMP/turn.json"
+fleet 0 "tasks come while connections end for a new certificate" --set interval=600ms
+unserve
+check "each is done on the next connection" seen "r['inventories'] == 20"
+check "and nothing is laid to the server" metric "n('inventory_scans') == 20 and e == ''"
 
 serve operator --mtls
 suite=$TMP/operator.yaml

@@ -188,6 +188,17 @@ class Ingest:
             yield self.pb.HeartbeatResponse(ok=True, pending_client_cert_pem=made, pending_client_cert_not_after_unix=until,
                                             agent_ca_cert_pem=ca.pem(self.agents.certificate))
 
+    async def turn(self, context, agent, lock):
+        """A new certificate, and a task that comes while the connection ends for it: a beat is still unanswered."""
+        made, until = self.agents.client(self.csrs[agent], agent)
+        self.renewed[agent] = made
+        task = self.pb.AgentTask(task_id=f"t-{agent}-0", task_type="software_inventory")
+        async with lock:
+            await context.write(self.pb.HeartbeatResponse(pending_client_cert_pem=made, pending_client_cert_not_after_unix=until))
+        await asyncio.sleep(0.3)
+        async with lock:
+            await context.write(self.pb.HeartbeatResponse(pending_task=task))
+
     async def tick(self, context, agent, lock):
         for message in self.pushes(agent):
             await asyncio.sleep(self.o.tick)
@@ -225,6 +236,8 @@ class Ingest:
                 self.take(agent, message)
                 if self.o.latency:
                     await asyncio.sleep(self.o.latency)
+                if self.push.get("turn") and beats == 3 and agent not in self.renewed:
+                    await self.turn(context, agent, lock)
                 async with lock:
                     await context.write(b"\xff\xff\xff" if self.o.garbage else self.reply())
                 if beats == self.o.end_after:
