@@ -235,6 +235,7 @@ static void agent_needs(const void *opts, uint32_t agents, struct arena *arena,
     uint64_t desks = ((uint64_t)o->registration_concurrency + 63) / 64;
 
     out->connections = links + desks;
+    out->until_ns = o->drop_all;
     out->memory = agents * (uint64_t)AGENT_BYTES;
     if (links * CONNECTION_BYTES > out->memory)
         out->memory = links * CONNECTION_BYTES;

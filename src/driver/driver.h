@@ -198,6 +198,7 @@ struct driver_needs {     /* of a step, before anything is sent */
     uint64_t memory;      /* bytes */
     const char *notes;    /* lines for a dry run, each with its newline; or NULL */
     const char *sum;      /* how these come about; or NULL */
+    int64_t until_ns;     /* the load has to last longer for all that is asked for; 0: no matter */
 };
 
 enum {

@@ -238,6 +238,24 @@ static void warn_unopened(const struct step *step, const struct bind *b)
               units_print_duration((double)l->duration, lasts));
 }
 
+static void warn_too_short(const struct step *step, const struct bind *b)
+{
+    const struct load *l = &step->load;
+    struct driver_needs needs = {0};
+    char asked[UNITS_MAX], lasts[UNITS_MAX];
+
+    if (b->diags->errors || !step->driver->needs || !step->opts || l->executor != EX_AGENT_FLEET ||
+        l->duration <= 0)
+        return;
+    step->driver->needs(step->opts, 1, b->arena, &needs);
+    if (needs.until_ns < l->duration)
+        return;
+    diag_warn(b->diags, step->at,
+              "step \"%s\" ends after %s: what it is to do after %s never happens", step->name,
+              units_print_duration((double)l->duration, lasts),
+              units_print_duration((double)needs.until_ns, asked));
+}
+
 static void check_phase_name(const struct suite *suite, const struct phase *phase, const char *path,
                              const struct bind *b)
 {
@@ -296,6 +314,7 @@ static void bind_phase(struct suite_scope *s, struct phase *phase, struct node *
         imply_threshold(&phase->steps[i], phase, b);
         warn_blind(&phase->steps[i], b);
         warn_unopened(&phase->steps[i], b);
+        warn_too_short(&phase->steps[i], b);
     }
 }
 
