@@ -376,8 +376,6 @@ void duty_task_failed(struct fleet *f, struct agent *a, const char *id, const ch
     send_result(f, a, id, "software_inventory", why);
 }
 
-/* That of the connection is replaced, and a new connection shows it, as an agent of its own would.
- */
 unsigned char *duty_own_certificate(struct fleet *f, struct agent *a, const char *pem, size_t *len)
 {
     struct identity *i = NULL;
@@ -399,6 +397,8 @@ unsigned char *duty_own_certificate(struct fleet *f, struct agent *a, const char
     return der;
 }
 
+/* That of the connection is replaced, and a new connection shows it, as an agent of its own would.
+ */
 void duty_certificate(struct fleet *f, struct agent *a, const char *pem, enum agent_metric counted)
 {
     uint32_t number = fleet_agent_number(f, a);
