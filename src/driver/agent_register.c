@@ -3,7 +3,7 @@
  *
  * Registrations go over connections of their own ("desks"), which never show an agent's
  * certificate, some at a time, in the order in which agents join or come back.  A key is derived
- * from the run's id and the agent's number each time that it is needed.
+ * from the hostnames' prefix, the run's id and the agent's number each time that it is needed.
  */
 #include <stdio.h>
 #include <stdlib.h>
